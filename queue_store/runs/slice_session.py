@@ -1,10 +1,11 @@
 """The database session that our statements and a handler share in a one-COMMIT slice.
 
-open       stores the session's settings, which no handler has changed yet; from here on, every COMMIT is refused
-is_open    after a record, if the transaction may be over: says whether the transaction is still the same one
-put_back   before each record: restores the stored settings
-close      before our own statements: resets the session, and says whether the transaction is still the same one
-abandon    instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
+open         stores the session's settings, which no handler has changed yet; from here on, COMMIT is refused
+may_be_over  after each record: says whether to call `renew`
+renew        says whether the transaction is still the same one; after RESET ALL, COMMIT is refused again
+put_back     before each record: restores the stored settings
+close        before our own statements: resets the session, and says whether the transaction is still the same one
+abandon      instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,7 +49,7 @@ class SliceSession:
         self._execute = execute
         self._settings = settings
         self._idle_in_transaction_seconds = idle_in_transaction_seconds
-        self._slice = ""
+        self._slice = self._transaction = self._kept = ""
         self._mark = b""
 
     async def open(self, run_parameters: dict[str, Any]) -> None:
@@ -59,18 +60,25 @@ class SliceSession:
             "names": list(names),
             "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
         }
-        [[self._slice, mark, *_]] = await self._execute(sql("runs/open_slice"), parameters)
+        [row] = await self._execute(sql("runs/open_slice"), parameters)
+        self._slice, self._transaction, mark, _, self._kept, *_ = row
         self._mark = mark.encode()
 
     def may_be_over(self, pgconn: PGconn) -> bool:
         """Whether the mark of the transaction has changed, as it does when the transaction ends. Needs no round trip,
-        because Postgres reports the change. A handler may also have changed the mark, so call `is_open` to find out."""
+        because Postgres reports the change. A handler may also have changed the mark, so call `renew` to find out."""
         return pgconn.parameter_status(MARK) != self._mark
 
-    async def is_open(self) -> bool:
-        """Returns False if a handler ended the transaction and began another one. In the new transaction, a COMMIT is
-        not refused."""
-        return bool(await self._execute(sql("runs/slice_is_open"), {"slice": self._slice}))
+    async def renew(self) -> bool:
+        """Set our settings of the transaction again, because RESET ALL in a handler removes them. Without them, COMMIT
+        is not refused. Returns False, and sets nothing, if a handler ended the transaction and began another one."""
+        parameters = {
+            "transaction": self._transaction,
+            "slice": self._slice,
+            "settings": self._kept,
+            "mark": self._mark.decode(),
+        }
+        return bool(await self._execute(sql("runs/renew_slice"), parameters))
 
     async def put_back(self, and_then: bytes = b"") -> None:
         """Restore the settings. `and_then`: another statement to send in the same round trip."""
@@ -81,7 +89,8 @@ class SliceSession:
         """Returns False if a handler ended the transaction and began another one. Nothing may be written in the new
         transaction."""
         await self.reset()
-        return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
+        parameters = {"slice": self._slice, "transaction": self._transaction}
+        return bool(await self._execute(sql("runs/close_slice"), parameters))
 
     async def abandon(self) -> None:
         """Release the advisory locks that a handler took for its session. ROLLBACK keeps these locks, and PgBouncer

@@ -11,16 +11,17 @@ from queue_store.runs.run import Run
 from queue_store.runs.slice_session import SliceSession
 
 from ..authoring.flow import Flow
+from ..exceptions import PermanentError
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .batch_attempt import BatchAttempts
 from .delivery import Delivery
 from .guest import AsGuest
 from .slice_connections import OpenSlice
-from .transactions import Transaction, is_open
+from .transactions import MISUSE, Transaction, awaited, is_open
 
 SAVEPOINT = b"SAVEPOINT processing_queue_record"
 RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
-ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
+ROLL_BACK_AND_RELEASE = b"ROLLBACK TO SAVEPOINT processing_queue_record;" + RELEASE
 
 
 class RollBackError(Exception):
@@ -52,8 +53,9 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """Returns the outcomes of the records for which the handler was called. None if a handler ended the transaction
-        and began another one. After `seconds`, no further call begins. Raises RollBackError."""
+        """Returns the outcomes of the records for which the handler was called. None if only the end of the slice
+        showed that a handler had begun another transaction. After `seconds`, no further call begins. Raises
+        RollBackError."""
         self.handler_ran = False
         flow = self._flow
         session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
@@ -99,35 +101,35 @@ class CallsInTransaction:
             elif with_savepoints:
                 await opened.execute(SAVEPOINT)
             called = await self._call(call, transaction, with_savepoints=with_savepoints)
+            has_failed = self._has_failed(called, with_savepoints=with_savepoints)
+            if not has_failed and session.may_be_over(opened.driver.pgconn):
+                await self._refuse_another_transaction(call, opened, session)
             if with_savepoints:
-                await self._keep_or_undo(called, opened)
-            else:
-                self._refuse_failures(called)
-                if session.may_be_over(opened.driver.pgconn):
-                    await self._refuse_another_transaction(session)
+                await opened.execute(ROLL_BACK_AND_RELEASE if has_failed else RELEASE)
             outcomes += called
             if time.monotonic() >= ends_at or self._delivery.must_stop:
                 break
         return outcomes
 
-    async def _keep_or_undo(self, called: list[Outcome], opened: OpenSlice) -> None:
-        """Keeps the rows of the call if its record was completed. Otherwise rolls back to the savepoint."""
-        if not all(isinstance(outcome, Completed) for outcome in called):
-            await opened.execute(ROLL_BACK)
-        await opened.execute(RELEASE)
-
-    def _refuse_failures(self, called: list[Outcome]) -> None:
-        """Raises RollBackError if a record was not completed, because there is no savepoint."""
+    def _has_failed(self, called: list[Outcome], *, with_savepoints: bool) -> bool:
+        """Whether a record of the call was not completed. Without a savepoint, raises RollBackError in this case."""
         failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
-        if failed:
+        if failed and not with_savepoints:
             raise RollBackError(failed if self._flow.batch else ())
+        return bool(failed)
 
-    async def _refuse_another_transaction(self, session: SliceSession) -> None:
-        """Raises RollBackError if a handler ended the transaction and began another one. Otherwise a later handler of
-        the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
-        called only once, so the end of the slice finds this out."""
-        if not self._flow.batch and not await session.is_open():
-            raise RollBackError
+    async def _refuse_another_transaction(
+        self, call: list[Record], opened: OpenSlice, session: SliceSession
+    ) -> None:
+        """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
+        Closes the session, because the handler may have committed changes to it. Without this error, a later handler
+        of the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
+        called only once in a slice, so `SliceSession.close` finds this out."""
+        if self._flow.batch or await session.renew():
+            return
+        await awaited(opened.driver.close())
+        outcome = self._attempts.outcome_of(call[0], time.monotonic(), PermanentError(MISUSE))
+        raise RollBackError([outcome], is_spoiled=True)
 
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool

@@ -99,7 +99,7 @@ class Transaction:
         PermanentError if nothing more can be done in this transaction."""
         self._raise_if_misused()
         if self._session is not None:
-            await _awaited(self._session.commit())
+            await awaited(self._session.commit())
             self._raise_if_misused()
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Transaction:
         _put_back_factories(self._driver, self._factories)
         session, self._session = self._session, None
         if session is not None:
-            await _awaited(session.close())
+            await awaited(session.close())
 
     @property
     def is_whole(self) -> bool:
@@ -191,7 +191,7 @@ def _put_back_factories(driver: Any, factories: tuple[Any, ...]) -> None:
     )
 
 
-async def _awaited(returned: Any) -> None:
+async def awaited(returned: Any) -> None:
     if inspect.isawaitable(returned):
         await returned
 

@@ -8,9 +8,12 @@ import psycopg
 from tests.hostile.misuses import DRIVER, PROCESS, RETURNS, SQL
 
 ENDS_ITSELF = "ends itself"  # the application name in the log of Postgres
+# After this misuse, Postgres cannot refuse the COMMIT of another handler of the slice. See docs/flows.md, "What a
+# handler may do".
+LETS_OTHERS_COMMIT = "SET CONSTRAINTS"
 
 MISUSES = {
-    "transfer": [*PROCESS, *RETURNS, *SQL, *DRIVER],
+    "transfer": [name for name in (*PROCESS, *RETURNS, *SQL, *DRIVER) if name != LETS_OTHERS_COMMIT],
     "notice": [*PROCESS, *RETURNS],
     "letter": [*PROCESS, *RETURNS],
 }

@@ -8,17 +8,29 @@ import psycopg
 import pytest
 
 from tasks import FlowContext
+from tasks.run_loop import one_commit
 from tests.support.flow_runs import Worker
 
 INSERT = "INSERT INTO effects VALUES (%s)"
 STATEMENTS = {
     "another mark": ["SET LOCAL default_transaction_read_only = off"],
     "reset all": ["RESET ALL"],
+    "reset all, another role": ["RESET ALL", "SET LOCAL ROLE pg_monitor"],
     "rollback, begin": ["ROLLBACK", "BEGIN"],
     "rollback and chain": ["ROLLBACK AND CHAIN"],
+    "rollback, begin, our savepoint": ["ROLLBACK", "BEGIN", "SAVEPOINT processing_queue_record"],
+    "rollback, another role, commit": ["ROLLBACK", "SET ROLE pg_monitor", "COMMIT", "SELECT 1"],
     "commit": ["COMMIT"],
     "commit and chain": ["COMMIT AND CHAIN"],
 }
+
+
+@pytest.fixture(params=["express", "claimed", "with savepoints"])
+def express(request: pytest.FixtureRequest, at_once: None, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the flow is express. If not, the slice of the test may begin with savepoints."""
+    if request.param == "with savepoints":
+        monkeypatch.setattr(one_commit, "FAILING_SLICES", 0)
+    return request.param == "express"
 
 
 @pytest.fixture
@@ -43,35 +55,65 @@ async def asynchronous(
         await connection.execute(statement.encode())
 
 
-@pytest.mark.parametrize("express", [True, False])
-@pytest.mark.parametrize("change", ["another mark", "reset all"])
+# Before the slice of each test, the run claims a batch. Only after this claim can it be express.
+CLAIMED = [""] * 20
+
+
+def process(worker: Worker, handler: Callable[..., Any], payloads: list[str], *, express: bool) -> list[Any]:
+    """Returns the rows of the records with these payloads."""
+    flow = worker.declare(handler, name="sample", batch_size=len(CLAIMED), express=express, max_retries=0)
+    worker.enqueue("sample", CLAIMED)
+    ids = worker.enqueue("sample", payloads)
+    worker.run(flow)
+    return worker.rows(ids)
+
+
+def effects_of(worker: Worker, rows: list[Any]) -> list[int]:
+    found = worker.query("SELECT record_id FROM effects ORDER BY record_id")
+    ids = {row.id for row in rows}
+    return [row.record_id for row in found if row.record_id in ids]
+
+
+@pytest.mark.parametrize("change", ["another mark", "reset all", "reset all, another role"])
 @pytest.mark.parametrize("handler", [plain, asynchronous])
 def test_a_handler_may_change_the_mark_of_the_transaction(
     effects: Worker, handler: Callable[..., Any], change: str, express: bool
 ) -> None:
     """`open_slice` marks the transaction with the setting `default_transaction_read_only`."""
-    flow = effects.declare(handler, name="sample", batch_size=20, express=express, max_retries=0)
-    ids = effects.enqueue("sample", ["", change, "", ""])
-    counts = effects.run(flow)
-    assert [row.status for row in effects.rows(ids)] == ["completed"] * 4
-    assert [row.record_id for row in effects.query("SELECT record_id FROM effects ORDER BY 1")] == ids
-    assert counts.records_retried == 0
+    rows = process(effects, handler, ["", change, "", ""], express=express)
+    assert {(row.status, row.retry_count) for row in rows} == {("completed", 0)}
+    assert effects_of(effects, rows) == [row.id for row in rows]
 
 
-@pytest.mark.parametrize("express", [True, False])
 @pytest.mark.parametrize("ends", ["commit", "commit and chain"])
-@pytest.mark.parametrize("begins", ["rollback, begin", "rollback and chain"])
+@pytest.mark.parametrize(
+    "begins", ["rollback, begin", "rollback and chain", "rollback, begin, our savepoint"]
+)
 @pytest.mark.parametrize("handler", [plain, asynchronous])
 def test_the_rows_between_them_are_committed_once(
     effects: Worker, handler: Callable[..., Any], begins: str, ends: str, express: bool
 ) -> None:
-    flow = effects.declare(handler, name="sample", batch_size=20, express=express, max_retries=0)
     payloads = ["", "", begins, "", "", ends, "", ""]
-    ids = effects.enqueue("sample", payloads)
-    effects.run(flow)
-    expected = ["failed" if payload else "completed" for payload in payloads]
-    assert [row.status for row in effects.rows(ids)] == expected
-    rows = effects.query("SELECT record_id FROM effects ORDER BY record_id")
-    assert [row.record_id for row in rows] == [
-        record_id for record_id, payload in zip(ids, payloads, strict=True) if not payload
-    ]
+    rows = process(effects, handler, payloads, express=express)
+    assert [row.status for row in rows] == ["failed" if payload else "completed" for payload in payloads]
+    assert effects_of(effects, rows) == [row.id for row in rows if not row.payload]
+
+
+@pytest.mark.parametrize("handler", [plain, asynchronous])
+def test_after_reset_all_a_commit_is_still_refused(
+    effects: Worker, handler: Callable[..., Any], express: bool
+) -> None:
+    rows = process(effects, handler, ["", "reset all", "", "commit", ""], express=express)
+    assert [row.status for row in rows] == ["completed"] * 3 + ["failed", "completed"]
+    assert effects_of(effects, rows) == [row.id for row in rows if row.payload != "commit"]
+
+
+@pytest.mark.parametrize("handler", [plain, asynchronous])
+def test_only_the_handler_that_began_another_transaction_is_charged(
+    effects: Worker, handler: Callable[..., Any]
+) -> None:
+    """The handler has also committed a setting of the session."""
+    rows = process(effects, handler, ["", "", "rollback, another role, commit", "", ""], express=False)
+    assert [row.status for row in rows] == ["completed"] * 2 + ["failed"] + ["completed"] * 2
+    assert effects.query("SELECT record_id FROM record_attempts") == [(rows[2].id,)]
+    assert effects_of(effects, rows) == [row.id for row in rows if not row.payload]

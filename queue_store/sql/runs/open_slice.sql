@@ -1,10 +1,12 @@
 -- The first statement of a one-COMMIT slice. It inserts a row whose deferred trigger refuses every COMMIT until
 -- `reset_session`. For `put_back_settings`, the statement also stores the settings that a handler may change.
--- Rescue finds the session by the advisory lock. The second column marks the transaction: a setting that changes only
--- until its end. It has no effect on a transaction that has begun, and Postgres reports each change of it to the client.
+-- Rescue finds the session by the advisory lock. `default_transaction_read_only` is inverted until the transaction ends.
+-- This setting only affects transactions that begin later, and Postgres reports to the client when its value changes. So
+-- the client notices the end of the transaction.
 WITH opened AS (INSERT INTO public.open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,
+    pg_current_xact_id()::text,
     set_config(
         'default_transaction_read_only',
         CASE current_setting('default_transaction_read_only') WHEN 'on' THEN 'off' ELSE 'on' END,
