@@ -6,6 +6,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks import FlowContext
 from tasks.run_loop import one_commit
@@ -47,6 +49,20 @@ def plain(payload: str, connection: "psycopg.Connection[Any]", context: FlowCont
         connection.execute(statement.encode())
 
 
+def with_sqlalchemy(payload: str, connection: Connection, context: FlowContext) -> None:
+    connection.exec_driver_sql(INSERT, (context.record_id,))
+    for statement in STATEMENTS.get(payload, []):
+        connection.exec_driver_sql(statement)
+
+
+async def asynchronous_with_sqlalchemy(
+    payload: str, connection: AsyncConnection, context: FlowContext
+) -> None:
+    await connection.exec_driver_sql(INSERT, (context.record_id,))
+    for statement in STATEMENTS.get(payload, []):
+        await connection.exec_driver_sql(statement)
+
+
 async def asynchronous(
     payload: str, connection: "psycopg.AsyncConnection[Any]", context: FlowContext
 ) -> None:
@@ -55,6 +71,7 @@ async def asynchronous(
         await connection.execute(statement.encode())
 
 
+HANDLERS = [plain, with_sqlalchemy, asynchronous, asynchronous_with_sqlalchemy]
 # Before the slice of each test, the run claims a batch. Only after this claim can it be express.
 CLAIMED = [""] * 20
 
@@ -75,7 +92,7 @@ def effects_of(worker: Worker, rows: list[Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("change", ["another mark", "reset all", "reset all, another role"])
-@pytest.mark.parametrize("handler", [plain, asynchronous])
+@pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_may_change_the_mark_of_the_transaction(
     effects: Worker, handler: Callable[..., Any], change: str, express: bool
 ) -> None:
@@ -89,7 +106,7 @@ def test_a_handler_may_change_the_mark_of_the_transaction(
 @pytest.mark.parametrize(
     "begins", ["rollback, begin", "rollback and chain", "rollback, begin, our savepoint"]
 )
-@pytest.mark.parametrize("handler", [plain, asynchronous])
+@pytest.mark.parametrize("handler", HANDLERS)
 def test_the_rows_between_them_are_committed_once(
     effects: Worker, handler: Callable[..., Any], begins: str, ends: str, express: bool
 ) -> None:
@@ -99,7 +116,7 @@ def test_the_rows_between_them_are_committed_once(
     assert effects_of(effects, rows) == [row.id for row in rows if not row.payload]
 
 
-@pytest.mark.parametrize("handler", [plain, asynchronous])
+@pytest.mark.parametrize("handler", HANDLERS)
 def test_after_reset_all_a_commit_is_still_refused(
     effects: Worker, handler: Callable[..., Any], express: bool
 ) -> None:
@@ -108,7 +125,7 @@ def test_after_reset_all_a_commit_is_still_refused(
     assert effects_of(effects, rows) == [row.id for row in rows if row.payload != "commit"]
 
 
-@pytest.mark.parametrize("handler", [plain, asynchronous])
+@pytest.mark.parametrize("handler", HANDLERS)
 def test_only_the_handler_that_began_another_transaction_is_charged(
     effects: Worker, handler: Callable[..., Any]
 ) -> None:
