@@ -61,7 +61,7 @@ class SliceSession:
             "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
         }
         [row] = await self._execute(sql("runs/open_slice"), parameters)
-        self._slice, self._transaction, mark, _, self._kept, *_ = row
+        self._slice, self._transaction, mark, _, _, self._kept, _ = row
         self._mark = mark.encode()
 
     def may_be_over(self, pgconn: PGconn) -> bool:
@@ -70,8 +70,8 @@ class SliceSession:
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:
-        """Set our settings of the transaction again, because RESET ALL in a handler removes them. Without them, COMMIT
-        is not refused. Returns False, and sets nothing, if a handler ended the transaction and began another one."""
+        """Make the settings again that refuse COMMIT, because RESET ALL in a handler removes them. Returns False, and
+        sets nothing, if a handler ended the transaction and began another one."""
         parameters = {
             "transaction": self._transaction,
             "slice": self._slice,

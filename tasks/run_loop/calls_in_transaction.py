@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from queue_store.records.record import Completed, Outcome, Record
 from queue_store.runs.run import Run
@@ -21,7 +22,7 @@ from .transactions import MISUSE, Transaction, awaited, is_open
 
 SAVEPOINT = b"SAVEPOINT processing_queue_record"
 RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
-ROLL_BACK_AND_RELEASE = b"ROLLBACK TO SAVEPOINT processing_queue_record;" + RELEASE
+ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 
 class RollBackError(Exception):
@@ -73,7 +74,10 @@ class CallsInTransaction:
             outcomes = await self._work(
                 records, opened, session, transaction, ends_at, with_savepoints=with_savepoints
             )
-            return outcomes if await session.close() else None
+            if await session.close():
+                return outcomes
+            await awaited(opened.driver.close())  # the handler may have committed changes to the session
+            return None
         except BaseException:
             if self._run.database.settings.pgbouncer and is_open(opened.driver):
                 with suppress(psycopg.Error):  # if `abandon` fails, the session and its locks are lost
@@ -101,35 +105,50 @@ class CallsInTransaction:
             elif with_savepoints:
                 await opened.execute(SAVEPOINT)
             called = await self._call(call, transaction, with_savepoints=with_savepoints)
-            has_failed = self._has_failed(called, with_savepoints=with_savepoints)
-            if not has_failed and session.may_be_over(opened.driver.pgconn):
-                await self._refuse_another_transaction(call, opened, session)
-            if with_savepoints:
-                await opened.execute(ROLL_BACK_AND_RELEASE if has_failed else RELEASE)
+            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+            if failed or with_savepoints or session.may_be_over(opened.driver.pgconn):
+                await self._end_call(call, failed, opened, session, with_savepoints=with_savepoints)
             outcomes += called
             if time.monotonic() >= ends_at or self._delivery.must_stop:
                 break
         return outcomes
 
-    def _has_failed(self, called: list[Outcome], *, with_savepoints: bool) -> bool:
-        """Whether a record of the call was not completed. Without a savepoint, raises RollBackError in this case."""
-        failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+    async def _end_call(
+        self,
+        call: list[Record],
+        failed: Sequence[Outcome],
+        opened: OpenSlice,
+        session: SliceSession,
+        *,
+        with_savepoints: bool,
+    ) -> None:
+        """Keeps the rows of the call, or rolls back to the savepoint. Raises RollBackError if there is no savepoint, or
+        if the handler replaced the transaction."""
+        driver = opened.driver
+        if with_savepoints and driver.pgconn.transaction_status == TransactionStatus.INERROR:
+            await opened.execute(ROLL_BACK)
+        if session.may_be_over(driver.pgconn) and (failed or not self._flow.batch):
+            await self._refuse_another_transaction(call, failed, opened, session)
         if failed and not with_savepoints:
             raise RollBackError(failed if self._flow.batch else ())
-        return bool(failed)
+        if failed:
+            await opened.execute(ROLL_BACK)
+        if with_savepoints:
+            await opened.execute(RELEASE)
 
     async def _refuse_another_transaction(
-        self, call: list[Record], opened: OpenSlice, session: SliceSession
+        self, call: list[Record], failed: Sequence[Outcome], opened: OpenSlice, session: SliceSession
     ) -> None:
         """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
         Closes the session, because the handler may have committed changes to it. Without this error, a later handler
         of the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
-        called only once in a slice, so `SliceSession.close` finds this out."""
-        if self._flow.batch or await session.renew():
+        called only once in a slice. If it returns, `SliceSession.close` finds this out."""
+        can_ask = opened.driver.pgconn.transaction_status == TransactionStatus.INTRANS
+        if can_ask and await session.renew():
             return
+        misuse = self._attempts.outcome_of(call[0], time.monotonic(), PermanentError(MISUSE))
         await awaited(opened.driver.close())
-        outcome = self._attempts.outcome_of(call[0], time.monotonic(), PermanentError(MISUSE))
-        raise RollBackError([outcome], is_spoiled=True)
+        raise RollBackError(failed if self._flow.batch else [misuse] if can_ask else (), is_spoiled=True)
 
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool

@@ -118,7 +118,7 @@ class ExpressCommit(Express):
                 records, opened, with_savepoints=False, charges_conflicts=False, seconds=LONG_SECONDS
             )
             if not outcomes or self._needs_claims or not all(isinstance(o, Completed) for o in outcomes):
-                raise RollBackError
+                raise RollBackError(is_spoiled=outcomes is None)
             written = await opened.settle(outcomes)
             if written.refused_ids:
                 raise RollBackError

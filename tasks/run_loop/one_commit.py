@@ -119,7 +119,7 @@ class OneCommit:
                 seconds=SLICE_SECONDS,
             )
             if outcomes is None:
-                raise self._blame(records, PermanentError(MISUSE))
+                raise self._blame(records, PermanentError(MISUSE), is_spoiled=True)
             written = await opened.write(outcomes)
             self.check_fence(written)
         return written, outcomes

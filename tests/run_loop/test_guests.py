@@ -209,13 +209,20 @@ def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, ends: Any
     assert effects_of(effects, [row.id for row in rows]) == [rows[0].id, rows[2].id]
 
 
-def test_the_limit_of_an_idle_transaction_is_the_flows(effects: Worker) -> None:
+@pytest.mark.parametrize("session_settings", [(), ("app.tenant",)])
+def test_the_limit_of_an_idle_transaction_is_the_flows(
+    effects: Worker, session_settings: tuple[str, ...]
+) -> None:
     def asks(payload: Any, connection: "psycopg.Connection[Any]") -> str:
         row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
         return str(row and row[0])
 
-    [row] = effects.process(asks, [1], name="asks", idle_in_transaction_seconds=7.5)
-    assert row.result == "7500ms"
+    flow = effects.declare(
+        asks, name="asks", idle_in_transaction_seconds=7.5, session_settings=session_settings
+    )
+    ids = effects.enqueue("asks", [1, 2, 3])
+    effects.run(flow)
+    assert [row.result for row in effects.rows(ids)] == ["7500ms"] * 3
 
 
 def test_factories_of_its_connection_do_not_reach_others(effects: Worker) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tasks import FlowContext
+from tasks import FlowContext, PermanentError
 from tasks.run_loop import one_commit
 from tests.support.flow_runs import Worker
 
@@ -43,32 +43,41 @@ def effects(worker: Worker) -> Iterator[Worker]:
     worker.query("DROP TABLE effects")
 
 
+def judge(payload: str) -> None:
+    if payload.endswith("raise"):
+        raise PermanentError("after its misuse")
+
+
 def plain(payload: str, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
     connection.execute(INSERT, (context.record_id,))
-    for statement in STATEMENTS.get(payload, []):
+    for statement in STATEMENTS.get(payload.removesuffix(", raise"), []):
         connection.execute(statement.encode())
+    judge(payload)
 
 
 def with_sqlalchemy(payload: str, connection: Connection, context: FlowContext) -> None:
     connection.exec_driver_sql(INSERT, (context.record_id,))
-    for statement in STATEMENTS.get(payload, []):
+    for statement in STATEMENTS.get(payload.removesuffix(", raise"), []):
         connection.exec_driver_sql(statement)
+    judge(payload)
 
 
 async def asynchronous_with_sqlalchemy(
     payload: str, connection: AsyncConnection, context: FlowContext
 ) -> None:
     await connection.exec_driver_sql(INSERT, (context.record_id,))
-    for statement in STATEMENTS.get(payload, []):
+    for statement in STATEMENTS.get(payload.removesuffix(", raise"), []):
         await connection.exec_driver_sql(statement)
+    judge(payload)
 
 
 async def asynchronous(
     payload: str, connection: "psycopg.AsyncConnection[Any]", context: FlowContext
 ) -> None:
     await connection.execute(INSERT, (context.record_id,))
-    for statement in STATEMENTS.get(payload, []):
+    for statement in STATEMENTS.get(payload.removesuffix(", raise"), []):
         await connection.execute(statement.encode())
+    judge(payload)
 
 
 HANDLERS = [plain, with_sqlalchemy, asynchronous, asynchronous_with_sqlalchemy]
@@ -123,6 +132,37 @@ def test_after_reset_all_a_commit_is_still_refused(
     rows = process(effects, handler, ["", "reset all", "", "commit", ""], express=express)
     assert [row.status for row in rows] == ["completed"] * 3 + ["failed", "completed"]
     assert effects_of(effects, rows) == [row.id for row in rows if row.payload != "commit"]
+
+
+RAISES = "rollback, begin, our savepoint"
+
+
+@pytest.mark.parametrize("payload", [RAISES, "rollback, another role, commit"])
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_that_raises_after_that_fails_alone(
+    effects: Worker, handler: Callable[..., Any], payload: str, express: bool
+) -> None:
+    """The records after it are neither charged nor written twice, whatever state of the session it has committed."""
+    rows = process(effects, handler, ["", "", f"{payload}, raise", "", ""], express=express)
+    assert [row.status for row in rows] == ["completed"] * 2 + ["failed"] + ["completed"] * 2
+    assert effects.query("SELECT record_id FROM record_attempts") == [(rows[2].id,)]
+    assert effects_of(effects, rows) == [row.id for row in rows if not row.payload]
+
+
+def batch(records: list[FlowContext], connection: "psycopg.Connection[Any]") -> None:
+    for record in records:
+        plain(record.payload, connection, record)
+
+
+@pytest.mark.parametrize("raises", ["", ", raise"])
+def test_a_batch_handler_that_did_that_is_charged_for_the_culprit(effects: Worker, raises: str) -> None:
+    flow = effects.declare(batch, name="sample", batch=True, batch_size=4, express=False, max_retries=0)
+    ids = effects.enqueue("sample", ["", f"rollback, another role, commit{raises}", "", "", "", ""])
+    effects.run(flow)
+    rows = effects.rows(ids)
+    assert [row.status for row in rows][4:] == ["completed"] * 2
+    assert rows[1].status == "failed"
+    assert effects_of(effects, rows) == [row.id for row in rows if row.status == "completed"]
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

@@ -13,13 +13,13 @@ SELECT
         true),
     set_config('processing_queue.open_slice', ctid::text, true),
     set_config(
+        'idle_in_transaction_session_timeout',
+        coalesce(%(idle_timeout)s, current_setting('idle_in_transaction_session_timeout')),
+        true),
+    set_config(
         'processing_queue.settings',
         (SELECT json_object_agg(name, coalesce(current_setting(name, true), ''))::text
             FROM unnest(%(names)s::text[]) AS name),
-        true),
-    set_config(
-        'idle_in_transaction_session_timeout',
-        coalesce(%(idle_timeout)s, current_setting('idle_in_transaction_session_timeout')),
         true),
     pg_advisory_xact_lock_shared(%(session_lock)s)
 FROM opened

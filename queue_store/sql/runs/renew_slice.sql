@@ -1,4 +1,4 @@
--- If the transaction is the one that `open_slice` began, makes the settings of `open_slice` again and returns a row.
+-- If the transaction is the one that `open_slice` began, makes its settings that refuse COMMIT again, and returns a row.
 -- Works under every role that a handler may have set.
 SELECT set_config('processing_queue.open_slice', %(slice)s, true),
     set_config('processing_queue.settings', %(settings)s, true),
