@@ -15,14 +15,14 @@ $$ BEGIN RAISE EXCEPTION 'nothing is deleted here'; END $$
 """
 
 
-@trouble("beat is killed", "beat_silent", says="is silent")
+@trouble("beat is killed", "beat_silent", says="has been silent")
 def killed(fleet: Fleet) -> Iterator[None]:
     fleet.beat.kill()
     yield
     fleet.beat = fleet.start_beat()
 
 
-@trouble("beat hangs", "beat_silent", says="is silent")
+@trouble("beat hangs", "beat_silent", says="has been silent")
 def hangs(fleet: Fleet) -> Iterator[None]:
     fleet.beat.popen.send_signal(signal.SIGSTOP)
     yield
