@@ -41,11 +41,8 @@ class HeldWithSqlalchemy(HeldConnection):
 
     def _begin(self) -> Transaction:
         try:
-            return self._connection.begin()
-        except (
-            sqlalchemy.exc.OperationalError,
-            PoolExhaustedError,
-        ) as error:  # after `invalidate` this connects again
+            return self._connection.begin()  # connects again after `invalidate`
+        except (sqlalchemy.exc.OperationalError, PoolExhaustedError) as error:
             raise unavailable(self._url, error) from error
 
     def _roll_back(self, transaction: Transaction) -> None:

@@ -1,5 +1,5 @@
 """A SQLAlchemy engine that takes its connections from our own pool. It is for applications, and for handlers that are
-given a connection or a session. This module imports SQLAlchemy, so it is imported only where somebody uses it."""
+given a connection or a session. This module imports SQLAlchemy, so other modules import it only when they need it."""
 
 import threading
 from typing import Any

@@ -62,7 +62,7 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 def _seal_anew(run: MaintenanceRun) -> int:
     """Seals all rows of the audit log again if the check of the seals finds problems. Returns the number of problems.
-    Seals nothing in a dry run. Lost rows stay lost. A new row of the log says what was found."""
+    Seals nothing in a dry run. Lost rows stay lost. A new row of the log lists the problems."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:
