@@ -122,8 +122,8 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> None:
-        """Keeps the rows of the call, or rolls back to the savepoint. Raises RollBackError if there is no savepoint, or
-        if the handler replaced the transaction."""
+        """Keeps the rows of the call, or rolls back to the savepoint. Raises RollBackError if a record failed and there
+        is no savepoint, or if the handler replaced the transaction."""
         driver = opened.driver
         if with_savepoints and driver.pgconn.transaction_status == TransactionStatus.INERROR:
             await opened.execute(ROLL_BACK)

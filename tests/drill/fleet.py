@@ -85,6 +85,7 @@ class Fleet:
         }
 
     def start(self) -> None:
+        """Returns when all worker processes and the flows are registered. A worker is ready a little earlier."""
         self._grant()
         self.cleaner = DatabaseCleaner(self.admin_url, kept=KEPT)
         self.cleaner.remember_seeds()
@@ -94,6 +95,8 @@ class Fleet:
         self.beat = self.start_beat()
         for process in (self.flows, self.control):
             process.wait_for_log(" ready.")
+        self.wait_for("(SELECT count(*) = 3 FROM worker_processes WHERE state = 'running')")
+        self.wait_for("EXISTS (SELECT FROM flows WHERE flow_name = 'letters')")
 
     def stop(self) -> None:
         self._stack.close()
