@@ -35,7 +35,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Runs `queuectl`. Exits with 1 and a sentence where a file hides `queue_store`."""
+    """Runs `queuectl`. Exits with 1 and an explanation if a file hides `queue_store`."""
     spec = find_spec("queue_store")
     folders = (spec.submodule_search_locations or ()) if spec else ()
     if spec and not any(Path(folder, "command.py").is_file() for folder in folders):

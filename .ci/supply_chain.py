@@ -23,7 +23,7 @@ SCANNERS = {
 AUDITED = {
     0: "No known vulnerability was found in the libraries that could be judged.",
     1: "**Vulnerable libraries were found.**",
-    75: "**Nothing was audited**: the service was unreachable or knew none of them. That is neither good nor bad.",
+    75: "**Nothing was audited**: the service was unreachable or knew none of the libraries. They may be vulnerable.",
 }
 
 

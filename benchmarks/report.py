@@ -107,7 +107,7 @@ def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
 def _ratios(session: Session, name: str) -> list[str]:
     lines = [
         "", "## Ratios", "",
-        "Each is the median of pairs that were measured in turns; the interval holds all pairs.", "",
+        "Each ratio is the median of pairs that were measured in turns. The interval spans all pairs.", "",
         f"![ratios]({name}-ratios.svg)", "",
         "| ours : theirs | ratio | interval | wanted | | ours, records/s | theirs |",
         "| --- | ---: | ---: | ---: | --- | ---: | ---: |",

@@ -64,7 +64,7 @@ def _integer(digits: str) -> int | Unreadable:
 def _float(digits: str) -> float | Unreadable:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
-        return Unreadable("a number beyond every float", _cut(digits))
+        return Unreadable("a number that is too large for a float", _cut(digits))
     return number
 
 

@@ -143,7 +143,7 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     if record.unfinished_claims > 1:
         why = f"Its last {record.unfinished_claims} claims ended without an outcome"
     strikes = f" ({plural(record.crash_strikes, 'crash strike')})" if record.crash_strikes else ""
-    text = f"{why}{strikes}. It is now claimed {company}, to find the record that ends processes."
+    text = f"{why}{strikes}. It is now claimed {company}, to find the record that kills processes."
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
 
 

@@ -14,7 +14,7 @@ CREATE DOMAIN flow_name AS text;
 -- Constraints of domains
 ALTER DOMAIN flow_name ADD CONSTRAINT flow_name_is_plain CHECK (((length(VALUE) <= 255) AND (VALUE ~ '^[A-Za-z_][A-Za-z0-9_.-]*$'::text))) NOT VALID;
 
--- Sequences, but for those of identity columns
+-- Sequences, except those of identity columns
 CREATE SEQUENCE rollup_deltas_id_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
 
 -- Tables
@@ -1209,7 +1209,7 @@ CREATE VIEW unblocked_records WITH (security_invoker=true) AS
           WHERE (((running.flow_name)::text = (q.flow_name)::text) AND (running.order_key = q.order_key))
          OFFSET 0))))));
 
--- Indexes, but for those of constraints
+-- Indexes, except those of constraints
 CREATE INDEX alert_notices_unsent ON public.alert_notices USING btree (id) WHERE ((sent_at IS NULL) AND (dropped_at IS NULL));
 CREATE UNIQUE INDEX alerts_live ON public.alerts USING btree (alert_key) WHERE (resolved_at IS NULL);
 CREATE INDEX alerts_resolved ON public.alerts USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
@@ -1255,7 +1255,7 @@ CREATE TRIGGER sum_truncated_minutes AFTER TRUNCATE ON public.rollup_minutes FOR
 CREATE TRIGGER sum_updated_minutes AFTER UPDATE ON public.rollup_minutes REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION sum_minutes();
 CREATE TRIGGER dead_is_final AFTER UPDATE ON public.worker_processes FOR EACH ROW WHEN (((old.state = ANY (ARRAY['dead'::text, 'ended'::text])) AND (new.state <> old.state))) EXECUTE FUNCTION refuse_revival();
 
--- Comments, but for the mark that `migrate` keeps in the one of schema_version
+-- Comments, except that of schema_version, in which `migrate` keeps a mark
 COMMENT ON COLUMN public.processing_queue.unfinished_claims IS 'Claims in a row that ended without an outcome, while the server was the same one. Any outcome sets it to 0.';
 
 -- What PUBLIC may not execute
@@ -1275,7 +1275,7 @@ REVOKE ALL ON FUNCTION seal_audit() FROM PUBLIC;
 REVOKE ALL ON FUNCTION seal_audit_anew(text,jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sum_minutes() FROM PUBLIC;
 
--- Rights: of the schema, of tables, views and sequences, of columns, of functions. MAINTAIN is not there before Postgres 17.
+-- Rights on the schema, tables, views, sequences, columns, functions and types, without MAINTAIN, which is new in Postgres 17.
 GRANT USAGE ON SCHEMA public TO processing_queue_admin;
 GRANT USAGE ON SCHEMA public TO processing_queue_flow_producer;
 GRANT USAGE ON SCHEMA public TO processing_queue_monitor;

@@ -42,8 +42,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
     """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
     Workers go on processing. The command also waits for transactions that enqueued before the stop. Exits with 0 when
-    the flow is empty, and with 4 when the timeout passes first. In both cases, ingestion stays stopped until you call
-    queuectl resume FLOW --ingestion.
+    the flow is empty, and with 4 when the timeout passes first. In both cases, ingestion stays stopped afterwards. To
+    allow it again, call queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
@@ -82,8 +82,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait. The second figure is the number of transactions
-    that wrote to the queue before the stop and are still open."""
+    """Returns the counts of unfinished records at the end of the wait. Also returns how many transactions wrote to the
+    queue before the stop and are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)

@@ -43,7 +43,7 @@ SHOWN_LINES = 10
     "--delay-seconds",
     type=BoundedNumber(0, 10 * YEAR_HOURS * 3600),
     default=0.0,
-    help="In how many seconds the records are due.",
+    help="The number of seconds after which the records are due.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and check the file; enqueue nothing.")
 @json_option

@@ -9,7 +9,7 @@ from .frame import actor_option, confirm, json_option, processor, say, write_jso
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="First delete what is in the queue now.")
+@click.option("--replace", is_flag=True, help="Before restoring, delete everything that is in the queue.")
 @click.option("--dry-run", is_flag=True, help="Check the file, say what it holds, and change nothing.")
 @yes_option
 @actor_option
@@ -17,7 +17,7 @@ from .frame import actor_option, confirm, json_option, processor, say, write_jso
 def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Restore a file that queuectl backup wrote: all of it or nothing.
 
-    Stop processing and ingestion first: queuectl stop --all. They stay stopped until you call queuectl resume --all.
+    Stop processing and ingestion first: queuectl stop --all. Both stay stopped until you call queuectl resume --all.
     """
     from queue_store.operators.backup import check_fits, read_manifest, restore_backup
 

@@ -42,7 +42,7 @@ class StopRequested(BaseException):
 
 @click.command()
 @click.option(
-    "--once", is_flag=True, help="Stop after the sample; exit 0 only if every record ended as expected."
+    "--once", is_flag=True, help="Stop after the sample. Exit with 0 only if every record ended as expected."
 )
 @click.option(
     "--data-directory",
@@ -62,12 +62,12 @@ class StopRequested(BaseException):
     "--json",
     "as_json",
     is_flag=True,
-    help="Write the summary as one JSON document, when the sample has ended; everything else goes to stderr.",
+    help="When the sample has ended, write the summary as one JSON document. All other output goes to stderr.",
 )
 @click.option(
     "--pool-start-method",
     type=click.Choice(["fork", "spawn"]),
-    help="How the workers start their processes: Celery's option of the same name.",
+    help="How the workers start their processes. Celery has an option of the same name.",
 )
 def up(
     once: bool, data_directory: Path, wants_sample: bool | None, as_json: bool, pool_start_method: str | None
@@ -137,8 +137,8 @@ def saying_that_it_stops(report: UpReport) -> Generator[None]:
 
 
 def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:
-    """Returns None if the sample is to be enqueued. A database that somebody configured gets the sample only on
-    request. Raises UsageError."""
+    """Returns why the sample is not enqueued, or None if it is to be enqueued. A database that somebody configured gets
+    the sample only on request. Raises UsageError."""
     if wants_sample and not is_loaded:
         raise click.UsageError(f"--sample needs its flow: add {SAMPLE_MODULE} to FLOW_MODULES.")
     if wants_sample is False:

@@ -21,7 +21,7 @@ HELP = {
     "completed": "Records that completed.",
     "failed": "Records that failed for good.",
     "retried": "Attempts that failed and are retried.",
-    "snoozed": "Records whose handler asked to be called later.",
+    "snoozed": "Records whose handler asked to be called again later.",
     "released": "Records that a run gave back without starting them.",
     "rescued": "Records taken back from dead runs.",
     "crashed": "Crash strikes: records whose process died while it worked on them, or whose run ended again without an "

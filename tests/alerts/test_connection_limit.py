@@ -1,5 +1,5 @@
-"""When the connections are used up, errors and alerts say so, and name who holds the connections. They do not suggest
-that the server is down."""
+"""When the connections are used up, errors and alerts say so, and name who holds the connections. Neither errors nor
+alerts suggest that the server is down."""
 
 import json
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_who_never_looked_says_that_nothing_is_known(
     with held_connections(limited_url, LIMIT):
         result = CliRunner().invoke(main, ["status"])
     assert result.exit_code == 3
-    assert "It is not known here who holds them" in result.stderr
+    assert "This machine does not know who holds them" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ FROM pg_constraint o
 WHERE o.connamespace = current_schema()::regnamespace AND o.contypid <> 0 AND o.contype = 'c'
 ORDER BY o.contypid::regtype::text, o.conname
 
--- Sequences, but for those of identity columns
+-- Sequences, except those of identity columns
 SELECT format('CREATE SEQUENCE %%I AS %%s INCREMENT %%s MINVALUE %%s MAXVALUE %%s START %%s CACHE %%s%%s;', c.relname,
     s.seqtypid::regtype, s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
     CASE WHEN s.seqcycle THEN ' CYCLE' END)
@@ -62,7 +62,7 @@ ORDER BY EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = c.oid AND o.cont
 SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET (%%s);', a.attrelid::regclass, a.attname, concat_ws(', ',
     'statistics = ' || nullif(coalesce(a.attstattarget, -1), -1), nullif(array_to_string(o.options, ', '), '')))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
--- Postgres 15.20 itself sets pg_attver on each column.
+-- Postgres 15.20 itself sets the option pg_attver on each column.
 CROSS JOIN LATERAL (SELECT ARRAY(SELECT o FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%%')) o(options)
 WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0
     AND (coalesce(a.attstattarget, -1) <> -1 OR o.options <> '{}')
@@ -89,7 +89,7 @@ SELECT format(E'CREATE VIEW %%I%%s AS\n%%s', c.relname, ' WITH (' || array_to_st
     pg_get_viewdef(c.oid))
 FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v' ORDER BY c.relname
 
--- Indexes, but for those of constraints
+-- Indexes, except those of constraints
 SELECT concat_ws(' ', pg_get_indexdef(i.indexrelid), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN '-- invalid' END,
     CASE WHEN i.indisclustered THEN '-- clustered' END, CASE WHEN i.indisreplident THEN '-- replica identity' END) || ';'
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -102,7 +102,7 @@ SELECT pg_get_triggerdef(t.oid) || ';' || CASE WHEN t.tgenabled <> 'O' THEN form
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal ORDER BY c.relname, t.tgname
 
--- Comments, but for the mark that `migrate` keeps in the one of schema_version
+-- Comments, except that of schema_version, in which `migrate` keeps a mark
 SELECT format('COMMENT ON %%s %%s IS %%L;', upper(regexp_replace(o.type, '^table column$', 'column')), o.identity, d.description)
 FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) o
 WHERE (o.schema = current_schema() OR o.identity LIKE quote_ident(current_schema()) || '.%%')
@@ -115,7 +115,7 @@ FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace AND p.proac
     AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) g WHERE g.grantee = 0)
 ORDER BY p.proname
 
--- Rights: of the schema, of tables, views and sequences, of columns, of functions. MAINTAIN is not there before Postgres 17.
+-- Rights on the schema, tables, views, sequences, columns, functions and types, without MAINTAIN, which is new in Postgres 17.
 SELECT format('GRANT %%s ON %%s TO %%s;', string_agg(DISTINCT g.privilege_type
         || coalesce(' (' || array_to_string(columns, ', ') || ')', '')
         || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ', '), what,
