@@ -28,7 +28,7 @@ FLOWS = "tests.drill.flows_under_drill"
 LOGIN = "drill_fleet"
 CONNECTION_LIMIT = 80
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "1"}
-# The fleet needs the rows of these tables, so they are kept when all other tables are emptied.
+# The fleet needs the rows of these tables. So the drill keeps the rows when it empties all other tables.
 KEPT = (
     "schema_version",
     "flows",
@@ -85,7 +85,8 @@ class Fleet:
         }
 
     def start(self) -> None:
-        """Returns when all worker processes and the flows are registered. A worker is ready a little earlier."""
+        """Returns when all worker processes and the flows are registered. Workers log that they are ready a little
+        earlier."""
         self._grant()
         self.cleaner = DatabaseCleaner(self.admin_url, kept=KEPT)
         self.cleaner.remember_seeds()

@@ -15,14 +15,14 @@ Make = Callable[[Fleet], Iterator[None]]
 
 @dataclass(frozen=True)
 class Trouble:
-    """`codes`: the findings that must appear, and no others. `passing`: findings that may also appear before all
-    `codes` are found, or while the trouble is mended. `says`: a part of the finding's text. `is_steady`: the next
-    judgement has the same findings.
+    """`codes`: exactly these findings must appear. `passing`: findings that may also appear before all `codes` are
+    found, or while the trouble is mended. `says`: a part of the finding's text. `is_steady`: the next judgement has the
+    same findings.
 
     `shortened`: thresholds, each with its mapping or module, its name, and its value during the drill. `settings`:
-    settings of the fleet, without prefix. `written`: a sentence for the report. It says which times were shortened,
-    or which rows were written so that the drill need not wait. `keeps_fleet`: the trouble leaves the fleet as it
-    was, so the next trouble may use it."""
+    settings of the fleet, without prefix. `written`: a sentence for the report. This sentence says which times were
+    shortened, or which rows were written so that the drill need not wait. `keeps_fleet`: the trouble leaves the fleet
+    as it was, so the next trouble may use it."""
 
     name: str
     make: Make

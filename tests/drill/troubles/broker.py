@@ -44,8 +44,8 @@ def replica(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "nobody serves the control queue",
     "control_queue",
-    written="A restart may take a minute. So the drill moves the end of the worker back by 58 s, and the start of beat "
-    "by 2 minutes.",
+    written="The alert allows a minute for a restart. So the drill moves the end of the worker back by 58 s, and the "
+    "start of beat by 2 minutes.",
 )
 def control_unserved(fleet: Fleet) -> Iterator[None]:
     fleet.control.terminate()

@@ -1,4 +1,4 @@
-"""Postgres is unavailable, slow or read-only, or has too few connections; or a transaction stays open too long."""
+"""Postgres is unavailable, slow, read-only or short of connections, or a transaction stays open too long."""
 
 import signal
 import time

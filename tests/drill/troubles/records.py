@@ -85,7 +85,8 @@ def below_usual(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "more comes in than the workers can do",
     "backlog",
-    written="The drill writes the depths of 35 minutes, and enqueues records that have been due for 31 minutes.",
+    written="The drill writes the queue's depth for each of the last 35 minutes, and enqueues records that "
+    "have been due for 31 minutes.",
 )
 def backlog(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 400)

@@ -33,7 +33,7 @@ def hangs(fleet: Fleet) -> Iterator[None]:
     "beat is stopped and not started again",
     "beat_silent",
     says="was stopped",
-    written="A restart may take a minute. So the drill moves beat's last heartbeat back by 55 s.",
+    written="The alert allows a minute for a restart. So the drill moves beat's last heartbeat back by 55 s.",
 )
 def stopped(fleet: Fleet) -> Iterator[None]:
     fleet.beat.terminate()
@@ -59,7 +59,7 @@ def late(fleet: Fleet) -> Iterator[None]:
     "maintenance fails three times",
     "maintenance_failed",
     says="retention",
-    written="There are 30 s between two tries. So the drill writes that two tries have failed already.",
+    written="Maintenance waits 30 s between two tries. So the drill writes that two tries have failed already.",
 )
 def failed(fleet: Fleet) -> Iterator[None]:
     fleet.execute(

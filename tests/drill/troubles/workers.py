@@ -100,7 +100,7 @@ def busy(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "a container has too little memory",
     "full_memory",
-    written="The drill writes a memory limit of 110 % of what is used.",
+    written="The drill writes a memory limit of 110 % of the memory in use.",
 )
 def full(fleet: Fleet) -> Iterator[None]:
     fleet.wait_for("(SELECT bool_and(memory_bytes > 0) FROM worker_processes WHERE state = 'running')")
@@ -148,7 +148,7 @@ def wrong_clock(fleet: Fleet) -> Iterator[None]:
     "hung_handlers",
     says="queuectl end",
     settings={"ALERT_THRESHOLDS": '{"hung_handler_seconds": 20}'},
-    written="The threshold is 20 s, not 60 s. The handler usually takes milliseconds.",
+    written="The drill lowers the alert's threshold from 60 s to 20 s. The handler usually takes milliseconds.",
     keeps_fleet=False,
 )
 def hung(fleet: Fleet) -> Iterator[None]:
