@@ -1,5 +1,4 @@
-"""The entry point of `queuectl`. Before it loads the command line, it checks whether the command line can be
-loaded."""
+"""The entry point of `queuectl`: checks whether the command line can be loaded, and then loads it."""
 
 import sys
 from importlib import import_module

@@ -122,7 +122,7 @@ def addresses(url: Address) -> str:
 
 
 def _parse(text: str) -> tuple[DatabaseUrl, dict[str, list[str]]]:
-    """The URL without its query, and the query, in which an option may come more than once."""
+    """The URL without its query, and the options of the query, each with all its values."""
     match = _URL.match(text)
     try:
         if match is None:

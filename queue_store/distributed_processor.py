@@ -1,4 +1,4 @@
-"""The facade of the queue. It gives access to every arrow of the state machine."""
+"""The facade of the queue: it gives access to every arrow of the state machine."""
 
 import warnings
 from collections.abc import Coroutine, Generator, Iterable

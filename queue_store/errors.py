@@ -9,7 +9,7 @@ class QueueStoreError(Exception):
 
 
 class SettingsError(QueueStoreError):
-    """Settings are missing or wrong. The message names all of these settings at once, without their secrets."""
+    """Settings are missing or wrong. The message names every missing or wrong setting, without its secrets."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = list(dict.fromkeys(problems))
@@ -33,8 +33,8 @@ class ReadOnlyServerError(DatabaseUnavailableError):
 
 
 class CommitUnknownError(DatabaseUnavailableError):
-    """The connection broke during a COMMIT, so it is unknown whether the COMMIT has happened. Read the rows again;
-    never guess."""
+    """The connection broke during a COMMIT, so it is unknown whether the COMMIT has happened. Read the rows again to
+    see whether they were written."""
 
 
 class ConflictError(QueueStoreError):

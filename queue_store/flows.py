@@ -74,8 +74,8 @@ def with_work(
 ) -> list[FlowWithWork]:
     """Flows with due records, of all Celery queues or of the given ones. Paused flows are left out, and no flow is
     returned while processing is stopped. The flow whose oldest due record has waited longest comes first.
-    `except_flow_name` leaves out a flow that is being run. A search for the due records of such a flow would be slow:
-    it would read the dead index entries of all records that were claimed since the last vacuum."""
+    `except_flow_name` leaves out a flow that is being run. Searching that flow for due records would be slow: the
+    search would read the dead index entries of all records that were claimed since the last vacuum."""
     parameters = {
         "count_limit": COUNT_LIMIT,
         "except_flow_name": except_flow_name,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 OnProgress = Callable[[int], None]
-"""Is called with the number of rows done so far."""
+"""A function that is called with the number of rows done so far."""
 
 
 def ignore_progress(_: int) -> None:

@@ -1,4 +1,4 @@
-"""The schema that holds the queue. It also identifies the queue: two queues with different schemas may share a
+"""The schema that holds the queue. The schema also identifies the queue: two queues with different schemas may share a
 database and a broker.
 
 A process works with one queue. If its schema is `public`, the names of its roles, Celery queues and Redis keys do not
@@ -33,7 +33,7 @@ def queue_schema() -> str:
 
 def in_queue_schema(statement: bytes) -> bytes:
     """Our SQL files are written for a queue in the schema `public`, with the role names of such a queue. Returns the
-    text with the schema and the role names of this process's queue instead.
+    text of a file with the schema and the role names of this process's queue.
 
     Use this for our own files only, because it replaces the words anywhere in the text. Raises SettingsError.
     """
@@ -46,7 +46,7 @@ def in_queue_schema(statement: bytes) -> bytes:
 
 
 def server_wide_name() -> str:
-    """The prefix of all names of this queue that are not inside a schema, such as the names of roles. It is
+    """The prefix of all names of this queue that are not inside a schema, such as the names of roles. The prefix is
     `processing_queue`, preceded by the schema if the schema is not `public`. Raises SettingsError."""
     schema = queue_schema()
     return "processing_queue" if schema == PUBLIC else f"{schema}_processing_queue"
@@ -59,8 +59,8 @@ def role_name(role: str) -> str:
 
 
 def celery_queue_name(queue: str, schema: str | None = None) -> str:
-    """The name that the Celery queue `queue` of a flow has in the broker. `schema`: None for the schema of this
-    process. Raises SettingsError."""
+    """The name that the Celery queue `queue` of a flow has in the broker. If `schema` is None, the schema of this
+    process's queue is used. Raises SettingsError."""
     schema = schema or queue_schema()
     return queue if schema == PUBLIC else f"{schema}.{queue}"
 

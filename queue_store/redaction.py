@@ -1,7 +1,6 @@
 """Prepares texts that others wrote, such as exceptions, tracebacks and answers, for display or storage.
 
-Secrets are recognised by their form, so this module is only the second line of defence. The first is to keep
-secrets out of texts.
+Secrets are recognised by their form, so some may be missed. It is safer to keep secrets out of texts.
 """
 
 import re
@@ -39,7 +38,7 @@ _SECRETS = (
     (re.compile(r"\beyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?"), HIDDEN),
     (_TOKENS_BY_PREFIX, HIDDEN),
     (re.compile(r"\b\d{8,10}:AA[\w-]{33}"), HIDDEN),  # the token of a Telegram bot
-    # Webhooks whose address is their key: Slack, Mattermost and Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
+    # Webhooks whose address is the secret: Slack, Mattermost and Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
     (
         re.compile(
             r"(://[^\s/]{1,256}/(?:[\w.-]{1,64}/){0,3}(?:services|hooks?|webhooks?|webhookb2|IncomingWebhook|catch)/)"

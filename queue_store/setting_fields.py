@@ -1,5 +1,5 @@
-"""The kinds of settings. Each kind is a field with a default and a parser. The parser raises a ValueError that says
-what is wrong."""
+"""The kinds of settings. Each kind of setting is a field with a default and a parser. The parser raises a ValueError
+that says what is wrong."""
 
 import re
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""Settings from the environment: `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>` and
-`<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`, where `ENVIRONMENT` names the environment (default DEVELOPMENT).
+"""Settings from environment variables. The names of the variables are `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>`
+and `<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`. The default of `<ENVIRONMENT>` is DEVELOPMENT.
 
 Every setting is defined here once, with its default and its bounds. All wrong settings are reported together.
 """

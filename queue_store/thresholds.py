@@ -2,8 +2,8 @@
 failed records, the runbook's table and code block differ: here, the code block and its alert levels apply.
 
 A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least
-`hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than all of
-these: `hung_handler_seconds`, `hung_handler_seconds_without_history`, and the flow's time limit."""
+`hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than the
+largest of `hung_handler_seconds`, `hung_handler_seconds_without_history` and the flow's time limit."""
 
 import json
 from collections.abc import Mapping
@@ -60,8 +60,8 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError. If the text is a JSON object, the error names all wrong names and values. If there are none, the
-    error names each warning threshold that is beyond its critical threshold.
+    Raises ValueError. For a JSON object, the error lists all wrong names and values. If all names and values are right,
+    the error lists each warning threshold that is beyond its critical threshold.
     """
     try:
         given = json.loads(text)

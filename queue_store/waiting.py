@@ -65,7 +65,7 @@ async def wait_for_async(database: DatabaseManager, record_id: int, timeout_seco
 
 
 def _checked(timeout_seconds: object) -> float | None:
-    """Returns None for an endless wait."""
+    """Returns None if the wait has no limit."""
     if (
         isinstance(timeout_seconds, bool)
         or not isinstance(timeout_seconds, int | float)
@@ -76,9 +76,9 @@ def _checked(timeout_seconds: object) -> float | None:
 
 
 class Poll:
-    """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers
-    to the manager, only while somebody waits. At other times the poll must not refer to the manager. A weak dictionary
-    keeps each poll as long as its manager lives, so a lasting reference would keep the manager alive."""
+    """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers to
+    the manager, only while somebody waits. A weak dictionary keeps each poll as long as its manager lives, so a lasting
+    reference to the manager would keep the manager alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None

@@ -84,8 +84,8 @@ def update(
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, is not resolved. `judged_at` is the
     database's time at the beginning of the judgement. An alert that was updated after `judged_at` is neither
-    updated nor resolved, because a newer judgement has already decided about it. Escalation depends on none of
-    these three arguments."""
+    updated nor resolved, because a newer judgement has already decided about it. Escalation does not depend on
+    `judged_codes`, `held_keys` or `judged_at`."""
     cursor.execute(sql("alerting/lock_alerts"))
     for finding in findings:
         _see(cursor, finding, judged_at)

@@ -23,9 +23,11 @@ OF_AN_ALERT = 12
 
 @dataclass(frozen=True, slots=True)
 class SentOrNot:
-    """A notification to a person. `state`: sent, waiting, being sent, failing (sending will be tried again), given
-    up, dropped (before the notification was sent, the alert was resolved or the contact was forgotten), or without
-    channel (no process ever had a channel to the contact, or the contact was forgotten)."""
+    """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped or without channel.
+
+    The sending of a failing notification will be tried again. A notification is dropped if the alert is resolved, or
+    the contact is forgotten, before the notification is sent. Without channel: no process ever had a channel to the
+    contact, or the contact was forgotten."""
 
     alert_id: int
     contact: str

@@ -1,9 +1,9 @@
 """Each enqueue, arrow and purge appends its counts as deltas. Every few seconds the deltas are folded into minutes,
 hours and totals.
 
-A fold is level-triggered: it takes the deltas that are there, in bounded steps. Each step moves its deltas in one
-statement. If a fold is interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in
-one statement, so it is always exact.
+A fold takes the deltas that are waiting, in bounded steps. Each step moves its deltas in one statement. If a fold is
+interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in one statement, so the
+reading is always exact.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,8 @@ from queue_store.database.statements import sql
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
-# If a flow has more than twice this number of kinds of errors in an hour, only the most frequent kinds are kept, up to
-# this number. The others are added to the kind `other`. The trigger account_for_attempts bounds each delta by the same
-# number.
+# If a flow has more than 2 × ERROR_KINDS kinds of errors in an hour, only the ERROR_KINDS most frequent kinds are kept.
+# The other kinds are added to the kind `other`. The trigger account_for_attempts bounds each delta by the same number.
 ERROR_KINDS = 100
 
 

@@ -1,4 +1,4 @@
-"""For an application that has its own Alembic: `autogenerate` must not propose to drop or to create our tables."""
+"""Keeps `autogenerate` of an application's own Alembic from proposing to drop or to create our tables."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ class ConnectionPool:
     """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
     idle connections are kept. `capacity`: how many connections may be open at a time.
 
-    The pool never hands out a connection that the server has closed. The socket shows whether the server has closed it,
+    The pool never hands out a connection that the server has closed. The socket shows whether a connection was closed,
     so no round trip is needed. After one connection breaks, the pool tests each idle connection with a query before it
     hands the connection out. A pool that is garbage collected closes its idle connections.
     """
@@ -45,7 +45,7 @@ class ConnectionPool:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._idle: list[Driver] = []  # the last connection given back is the first one taken
-        # For each connection in use, the pool's generation when the connection was taken.
+        # The generation of each connection in use. Each call of `dispose` begins a new generation.
         self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()
         self._doubtful: WeakSet[Driver] = WeakSet()
         self._opening_count = 0

@@ -1,7 +1,7 @@
 """Cursors for our own statements. Rows are tuples, even if a handler or a pool has changed the connection.
 
-`connection.cursor()` uses the cursor factory, row factory and adapters of the connection. These belong to the user
-of the connection, so our statements do not use them.
+Our statements do not use `connection.cursor()`, because its cursor factory, row factory and adapters belong to the
+user of the connection.
 """
 
 from functools import cache

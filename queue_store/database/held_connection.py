@@ -94,8 +94,8 @@ class HeldConnection:
 
     @contextmanager
     def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
-        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Without
-        this, psycopg waits for the answer to BEGIN before it sends other statements."""
+        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Outside
+        this block, psycopg waits for the answer to BEGIN before it sends other statements."""
         is_first = self.driver.pgconn.transaction_status == TransactionStatus.IDLE
         if is_first:
             self._in_autocommit = self.driver
@@ -121,8 +121,8 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """Roll back this transaction without psycopg's method `rollback`. That method makes psycopg forget its
-        prepared statements, and psycopg prepares each one again only after five executions. Call this only if the
+        """Roll back this transaction without psycopg's method `rollback`. `rollback` makes psycopg forget its
+        prepared statements, and psycopg prepares a statement again only after five executions. Call this only if the
         transaction executed no definitions (DDL), because prepared statements may depend on definitions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error

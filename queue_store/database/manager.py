@@ -59,7 +59,7 @@ class DatabaseManager:
 
     @property
     def engine(self) -> "Engine":
-        """SQLAlchemy's engine. It borrows its connections from this manager's pool."""
+        """SQLAlchemy's engine, which borrows its connections from this manager's pool."""
         return self._engine(PRIMARY)
 
     @property
@@ -134,7 +134,7 @@ class DatabaseManager:
 
     def begin_anew(self) -> None:
         """Every child calls this after a fork. This method sends nothing to the server, because the connections belong
-        to the parent. It makes new locks, because a thread of the parent may have held the old ones."""
+        to the parent. This method also makes new locks, because a thread of the parent may have held the old ones."""
         self._lock = threading.RLock()
         self._pools: dict[str, ConnectionPool] = {}
         self._engines: dict[str, Engine] = {}

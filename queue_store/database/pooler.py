@@ -21,8 +21,8 @@ def name_of_setting(database: str) -> str:
 
 
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
-    """The settings of PgBouncer. Empty if PgBouncer does not show them, for example because the login is not one of its
-    `admin_users` or `stats_users`."""
+    """The settings of PgBouncer. The result is empty if PgBouncer does not show its settings, for example because the
+    login is in neither `admin_users` nor `stats_users`."""
     parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
         "autocommit": True,
         "connect_timeout": CONSOLE_SECONDS,
@@ -36,7 +36,7 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
 
 
 def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
-    """Close the connection and raise SettingsError if it goes through a pooler. Behind a pooler, the driver's process
+    """If the connection goes through a pooler, close it and raise SettingsError. Behind a pooler, the driver's process
     id differs from `pg_backend_pid()`."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()

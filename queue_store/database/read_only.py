@@ -1,8 +1,7 @@
 """Finds out whether an error READ_ONLY means that the server takes no writes, because it is a standby or was set
 read-only.
 
-A handler that made its own transaction or session read-only gets the same SQLSTATE, although the server takes
-writes.
+A handler that made its own transaction or session read-only also gets READ_ONLY, although the server takes writes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,9 +23,9 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """The error to raise if the server takes no writes. Returns None if the error is not READ_ONLY, if the server
-    takes writes, or if the session cannot answer. Call this after the ROLLBACK, because this function asks the
-    server in the same session, and a failed transaction answers nothing."""
+    """The error to raise if the server takes no writes. Returns None if the error is not READ_ONLY, if the server takes
+    writes, or if the session cannot answer. Call this after the ROLLBACK, because in a failed transaction the server
+    refuses the question of this function."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:

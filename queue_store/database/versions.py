@@ -7,9 +7,9 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 
-# The oldest code that can work on the newest schema. The value is the newest migration that this oldest code knows.
-# A migration that expands the schema leaves the value as it is. If a migration contracts the schema, its author
-# raises the value, and says so in the docstring of the migration.
+# The oldest code that can work on the newest schema, named by the newest migration that this code knows. A migration
+# that expands the schema leaves the value as it is. If a migration contracts the schema, its author raises the value,
+# and says so in the docstring of the migration.
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
@@ -71,7 +71,6 @@ def serves_this_code(mark: str) -> bool:
 
 
 def served_versions() -> tuple[str, ...]:
-    """The versions from SERVES_CODE_FROM on. Code can work on the newest schema if the newest version that the code
-    knows is one of these versions."""
+    """The versions from SERVES_CODE_FROM on: code that knows any of them can work on the newest schema."""
     known = known_versions()
     return known[known.index(SERVES_CODE_FROM) :]

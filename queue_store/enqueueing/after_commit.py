@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_hint_sender(sender: object) -> None:
-    """Raises QueueStoreError for an object that cannot send. Callers check the sender before anything is written,
+    """Raises QueueStoreError for an object that cannot send hints. Callers check the sender before anything is written,
     not after the COMMIT."""
     if not callable(getattr(sender, "send", None)):
         raise QueueStoreError(
@@ -56,7 +56,7 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
-    """Sends one hint for each flow, however many records were enqueued. Sends none if the session is rolled back."""
+    """Sends one hint for each flow, however many records were enqueued, and none if the session is rolled back."""
     from sqlalchemy import event  # the caller has a session, so SQLAlchemy is imported already
 
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
@@ -75,8 +75,7 @@ def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None
 
 
 def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """A sender should not raise. If it does, the caller must not get the error, because the records are already
-    committed."""
+    """The caller must not get an error of the sender, because the records are already committed."""
     try:
         sender.send(flow_name, celery_queue)
     except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)

@@ -97,7 +97,7 @@ def _check_rows(rows: object) -> None:
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
     """Writes the chunk by COPY, which has no ON CONFLICT. From the first duplicate on, "skip" searches each chunk for
     duplicates before the COPY, and "replace" sends each chunk through a temporary table. A chunk with "skip" also goes
-    through that table if its COPY still meets a duplicate."""
+    through the temporary table if its COPY still meets a duplicate."""
     if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return
@@ -113,7 +113,7 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
-    """Returns False if the COPY met a duplicate or a deadlock. In that case no row of the chunk was written."""
+    """Returns False, and writes no row of the chunk, if the COPY met a duplicate or a deadlock."""
     lines = bulk.lines(chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
@@ -131,8 +131,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """Returns False if somebody else enqueued one of the keys at the same time. In that case no row of the chunk was
-    written."""
+    """Returns False, and writes no row of the chunk, if somebody else enqueued one of the keys at the same time."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = TextArray({key for key in keys if key is not None})
     twins = yield NamedStatement(

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # psycopg expects one answer to the end of a COPY, and raises Python's ValueError if there are two. The second answer
-# says that the session has ended. PgBouncer passes on both answers at once.
+# says that the session has ended. PgBouncer passes on this second answer together with the first one.
 ENDED_WITH_COPY = "the database session ended when the COPY ended"
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
@@ -234,8 +234,8 @@ def translated_errors() -> Generator[None]:
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
-    """Whether a COPY is still open. psycopg leaves a COPY open if an interrupt comes while the COPY begins. Every
-    ROLLBACK then fails, but the server rolls back when the connection is closed."""
+    """Whether a COPY is still open. psycopg leaves a COPY open if an interrupt comes while the COPY begins. While a
+    COPY is open, every ROLLBACK fails, but the server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 

@@ -47,7 +47,7 @@ def numbered(ids: list[int], lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _end(record: NewRecord, now: datetime, unsaid: tuple[str, str]) -> bytes:
-    """The fields after the payload. `unsaid`: the priority and the due time of a record that gives none."""
+    """The fields after the payload. `unsaid`: what to write if the record gives no priority or due time."""
     priority = unsaid[0] if record.priority is None else record.priority
     due_at: object = unsaid[1] if record.scheduled_at is None else record.scheduled_at
     if isinstance(due_at, timedelta):

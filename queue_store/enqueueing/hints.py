@@ -1,4 +1,4 @@
-"""Hints: messages that say "flow X may have work". They carry no record, so nothing is lost if all hints are lost.
+"""Hints: messages that say "flow X may have work". A hint carries no record: if all hints are lost, no record is lost.
 
 The number of outstanding hints is bounded, however many processes send hints, and however long no worker runs.
 Several runs of a flow can start at the same time, so each of their hints has a number (`slot`). Before a hint is
@@ -47,9 +47,9 @@ def broker_problem(url: str) -> str | None:
 
 
 def connect(url: str) -> Any:
-    """A client that never waits long. It understands the same Redis URLs as Celery.
+    """A client of the broker that never waits long. The client understands the same Redis URLs as Celery.
 
-    Raises ValueError for any other URL, and ModuleNotFoundError if the broker's client is not installed.
+    Raises ValueError for another kind of URL, and ModuleNotFoundError if the broker's client is not installed.
     """
     try:
         import redis

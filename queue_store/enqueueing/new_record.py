@@ -64,7 +64,7 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
-    """None if the caller gave no delay. A delay of zero becomes a microsecond: when a record is replaced, the
+    """Returns None if the caller gave no delay. A delay of zero becomes a microsecond: when a record is replaced, the
     statement reads 0 as "no delay was given"."""
     if not isinstance(scheduled_at, timedelta):
         return None

@@ -1,4 +1,4 @@
-"""The rules of enqueueing as generators. They yield statements, and receive the rows of these statements.
+"""The rules of enqueueing as generators, which yield statements and receive the rows of these statements.
 
 So one implementation serves every kind of connection: see `queue_store.enqueueing.connections`.
 """

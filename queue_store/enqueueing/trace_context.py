@@ -1,5 +1,5 @@
-"""The W3C trace context of the producer. The hint carries it, and so does a record that is enqueued alone. An
-application that has not loaded OpenTelemetry has no trace context, and pays nothing for tracing."""
+"""The W3C trace context of the producer. A hint carries the trace context, and so does a record that is enqueued alone.
+An application that has not loaded OpenTelemetry has no trace context, and pays nothing for tracing."""
 
 import sys
 from collections.abc import Generator

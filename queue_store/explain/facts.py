@@ -78,7 +78,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: the number of living processes that serve the flow. `open`: how many of these are not stopping."""
+    """`serving`: how many living processes serve the flow. `open`: how many serving processes are not stopping."""
 
     alive: int
     serving: int

@@ -1,8 +1,8 @@
 """Rescue gives back the records of owners that are gone.
 
-Rescue is level-triggered: nobody has to report a death. It looks again and again for runs that were silent for longer
-than the lease, and for runs that are over but have records left. Several processes may rescue at the same time. Every
-step is one transaction, and does nothing the second time.
+Rescue is level-triggered: nobody has to report a death. Rescue looks again and again for runs that were silent for
+longer than the lease, and for runs that are over but have records left. Several processes may rescue at the same time.
+Every step is one transaction, and does nothing if it is repeated.
 """
 
 import logging
@@ -56,15 +56,15 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often it is
-        called."""
+        """Call this in a process that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often
+        it is called."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
     def sweep(self) -> Rescued:
-        """Declare dead each run and worker process that was silent for longer than the lease. Give back the records of
-        at most RUNS_AT_ONCE runs that are over. Cancel the records that were given back while a request to cancel them
-        was being written."""
+        """Declare runs and worker processes dead if they were silent for longer than the lease. Give back the records
+        of at most RUNS_AT_ONCE runs that are over. Cancel the records that were given back while a request to cancel
+        them was being written."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
         lease = self._settings.lease_seconds
@@ -77,9 +77,9 @@ class Rescue:
     def lost(
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """Declare dead the worker processes that are known to be gone, and their runs, without waiting for the
-        lease. Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record
-        that each process was working on, or NOTHING_IN_FLIGHT. A process without an entry has an unknown record."""
+        """These worker processes are known to be gone: declare them and their runs dead without waiting for the lease.
+        Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record that each
+        process was working on, or NOTHING_IN_FLIGHT. If a process has no entry, its record is unknown."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)
@@ -90,10 +90,10 @@ class Rescue:
         return rescued
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
-        """Give back records whose run has no row, or whose claim is too old. A claim is too old when it is older
-        than both the orphan timeout (default: CLEANUP_TIMEOUT_HOURS) and the flow's own limit. This method reads
-        every processing record, so do not call it every second. It writes how many records were given back, and the
-        first of their ids, to the log and to the audit log."""
+        """Give back records whose run has no row, or whose claim is too old. A claim is too old when it is older than
+        both the orphan timeout (default: CLEANUP_TIMEOUT_HOURS) and the flow's own limit. This method reads every
+        processing record, so do not call it every second. The log and the audit log get the number and the first ids of
+        the records that were given back."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
         rescued = Rescued()
         while True:

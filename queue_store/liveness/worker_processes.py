@@ -21,7 +21,7 @@ CLOCK_ANSWER_SECONDS = 1.0  # slower answers are not used, so the measured skew 
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """One pool child. It gets its `worker_process_id` at its start. All children of one worker have the same
+    """One pool child, which gets its `worker_process_id` at its start. All children of one worker have the same
     `worker_id`."""
 
     worker_id: UUID

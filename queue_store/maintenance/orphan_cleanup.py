@@ -9,7 +9,7 @@ EVERY_RECORD = 1_000_000_000
 
 
 def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_timeout_seconds: float) -> int:
-    """Give back every orphan. Returns how many were given back, or in a dry run how many there are."""
+    """Give back every orphan. Returns the number of orphans given back, or in a dry run the number of all orphans."""
     if run.dry_run:
         with run.chunk() as cursor:
             orphans = read_orphans(cursor, settings, orphan_timeout_seconds, records_at_most=EVERY_RECORD)

@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`running`: jobs that a worker of the other system is running. These jobs stay in the other system."""
+    """`running`: jobs that a worker of the other system is running. Running jobs stay in the other system."""
 
     waiting: int
     running: int
@@ -60,7 +60,7 @@ class Source(Protocol):
         ...
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        """Marks these jobs as moved. After the COMMIT, no worker of the other system runs them any more."""
+        """Marks these jobs as moved. After the COMMIT, no worker of the other system runs a moved job."""
         ...
 
 
@@ -91,8 +91,8 @@ def table_of(schema: str | None, name: str) -> Identifier:
 
 
 def level_of(priority: int) -> int:
-    """Converts a priority of Procrastinate or PgQueuer. Both take jobs with larger numbers first, and their default
-    is 0. Our priorities are 0 to 9, smaller first, 5 by default."""
+    """Converts a priority of Procrastinate or PgQueuer, where larger numbers come first and the default is 0. Our
+    priorities are 0 to 9, smaller first, 5 by default."""
     return min(9, max(0, 5 - priority))
 
 

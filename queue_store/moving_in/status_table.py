@@ -44,7 +44,7 @@ class Columns:
 
 
 class StatusTable:
-    """Rows whose status is one of `pending` become records of the flow, and get the status `moved`."""
+    """Rows whose status is in the list `pending` become records of the flow, and get the status `moved`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Writes a backup of the queue's tables into one file, and restores the backup. The file is a zip. It holds a manifest
+"""Writes a backup of the queue's tables into one file, and restores the backup. The file is a zip that holds a manifest
 and the tables in `TABLES`, as they were in one snapshot.
 
 Neither Postgres' own programs nor a superuser is needed. The backup does not contain business tables.
@@ -101,8 +101,8 @@ def restore_backup(
     actor: str = "a Python caller",
     on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
-    """Restores everything in one transaction, or nothing. The present rows are deleted first; `replace` allows this
-    even if the queue has records. A stop of all flows stays in force, and the audit log keeps the rows that were
+    """Restores everything in one transaction, or nothing. The present rows are deleted first. If the queue has records,
+    this deletion needs `replace`. A stop of all flows stays in force, and the audit log keeps the rows that were
     written after the backup.
 
     Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue

@@ -75,7 +75,7 @@ class Operators:
     def find_unfinished(
         self, flow_name: str, *, include_running: bool = True, limit: int = MAXIMUM_RECORDS
     ) -> list[int]:
-        """The ids of a flow's pending records, in ascending order. With `include_running`, also the ids of its
+        """The ids of a flow's pending records, in ascending order. With `include_running`, also the ids of the flow's
         processing records."""
         filters: dict[str, object] = {
             "flow_name": flow_name,

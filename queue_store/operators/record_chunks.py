@@ -18,8 +18,8 @@ CONFLICTS_RETRIED = 5
 
 @dataclass(slots=True)
 class ResetResult:
-    """`skipped_ids`: records that were not failed, and records whose dedup_key belongs to an unfinished record or to a
-    newer one of the given records."""
+    """`skipped_ids`: records that were not failed, and records that share a dedup_key with an unfinished record or with
+    a newer one of the given records."""
 
     reset_ids: list[int] = field(default_factory=list[int])
     skipped_ids: list[int] = field(default_factory=list[int])
@@ -46,8 +46,8 @@ class MoveResult:
 
 
 def retry_on_conflict(operation: Callable[[], T]) -> T:
-    """Calls the operation again, at most CONFLICTS_RETRIED times, after a ConflictError (for example, a deadlock), and
-    after somebody enqueued a record with the same dedup_key."""
+    """Repeats the operation after a conflict, at most CONFLICTS_RETRIED times. A conflict is a ConflictError, such as a
+    deadlock, or a record that somebody enqueued with the same dedup_key."""
     for _ in range(CONFLICTS_RETRIED):
         try:
             return operation()

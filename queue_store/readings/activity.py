@@ -26,8 +26,8 @@ class SlowStatement:
 
 @dataclass(frozen=True, slots=True)
 class HeldSnapshot:
-    """`transactions`: how many transactions have begun since the snapshot. Vacuum cannot remove the dead rows that
-    these transactions left."""
+    """`transactions`: how many transactions have begun since the snapshot. Vacuum cannot remove rows that became dead
+    after the snapshot."""
 
     kind: str
     holder: str

@@ -16,8 +16,8 @@ RECENT_DEATH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
-    """`clock_skew_seconds`: by how much the clock of the process's host is ahead of the database's clock. None if it
-    has not been measured yet."""
+    """`clock_skew_seconds`: by how much the clock of the process's host is ahead of the database's clock. None before
+    the first measurement."""
 
     worker_process_id: UUID
     worker_id: UUID

@@ -60,7 +60,7 @@ class HungHandler:
 def read_hung_handlers(
     cursor: Cursor[Any], settings: ProcessorSettings, baselines: Mapping[str, Baseline] | None = None
 ) -> list[HungHandler]:
-    """The handlers that hang, the longest-running first. `baselines`: pass them if they were read already."""
+    """The handlers that hang, the longest-running first. `baselines`: pass the baselines if they were read already."""
     in_hand = read_handlers_in_hand(cursor, settings)
     if not in_hand:
         return []

@@ -56,8 +56,8 @@ CHECKS = (
 
 
 def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: bool = False) -> list[Violation]:
-    """Returns the violations that the checks find: usually at most a hundred of each. `full`: run the scans of the
-    whole table as well. `at_a_glance`: read at most 200 unfinished or failed records of each status, and no records
+    """Returns the violations that the checks find: usually at most a hundred for each check. `full`: run the scans of
+    the whole table as well. `at_a_glance`: read at most 200 unfinished or failed records of each status, and no records
     of busy runs. This option is for callers that check again and again."""
     limit = RECORDS_AT_A_GLANCE if at_a_glance else RECORDS_AT_MOST
     parameters = {"limit": limit, "at_a_glance": at_a_glance}
@@ -70,8 +70,8 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
 
 
 def find_missing_guards(cursor: Cursor[Any]) -> list[str]:
-    """Returns one sentence for each rule of the schema that is missing, disabled or not valid, and for each SECURITY
-    DEFINER function of ours that every login may call."""
+    """Returns one sentence for each rule of the schema that is missing, disabled or not valid. Also returns one for
+    each SECURITY DEFINER function of ours that every login may call."""
     return [
         problem for problem, _ in cursor.execute(sql("maintenance/integrity/missing_guards"), {}).fetchall()
     ]

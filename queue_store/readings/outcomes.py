@@ -31,8 +31,8 @@ class FailedAttempt:
 
 @dataclass(slots=True)
 class OutcomeReader:
-    """Returns only outcomes that it has not returned before. It can miss an attempt that is committed later than a
-    newer attempt. So this class is made for watching outcomes, not for bookkeeping."""
+    """Returns only outcomes that it has not returned before. An attempt can be missed if a newer attempt is committed
+    before it. So this class is made for watching outcomes, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None

@@ -34,7 +34,7 @@ class SearchedRun:
 
 def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None) -> list[SearchedRun]:
     """The run with this id, or the newest RUNS_AT_MOST runs of the worker. If both a run and a worker are given,
-    returns the run only if it is among these runs of the worker."""
+    returns the run only if it is one of the worker's newest RUNS_AT_MOST runs."""
     if worker is None:
         return _runs(cursor, run_id, WorkerFilter())
     found = _runs(cursor, None, worker)

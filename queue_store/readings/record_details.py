@@ -33,8 +33,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class RecordDetails:
     """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the run
-    that owns the record, or that finished it. `run` is None for a pending record, for one that finished without a run,
-    and if the row of the run has been deleted."""
+    that owns the record, or that finished it. `run` is None for a pending record, for a record that finished without a
+    run, and for a record whose run's row has been deleted."""
 
     record: dict[str, Any]
     attempts: list[Attempt]

@@ -189,7 +189,7 @@ def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> li
 
 
 def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
-    """The records of one status are scattered over the table. So this search looks at fewer records for a page."""
+    """The records of one status are scattered over the table, so a search by status looks at fewer records per page."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
     rows = rows_as(
@@ -202,13 +202,13 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns half a page at most. All other records of the search come from reading the table in order, so that
-    the search reaches its end."""
+    """Returns at most half a page. All other records of the search come from reading the table in order, so that the
+    search reaches its end."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Whether at most `FEW` records have this status. If so, the index of the status finds them. If many records have
+    """Whether at most `FEW` records have this status: a search then uses the index of the status. If many records have
     this status, the index is not needed: a search soon finds some among the newest records of all statuses."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()

@@ -15,10 +15,10 @@ BEAT_SILENT_SECONDS = 20.0  # with the sentinel's pause added, silence is report
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReading:
-    """`beat_silent_seconds`: None if there never was a beat. `first_worker_seconds`: how long ago the first known
-    worker process started; None if no worker process is known. `beat_has_stopped`: the last beat shut down cleanly.
-    `control_unserved_seconds`: for how long a beat has run while no worker process served the Celery queue `control`,
-    to which the beat sends; None if no beat runs."""
+    """`beat_silent_seconds`: None if no beat has run yet. `first_worker_seconds`: how long ago the first known worker
+    process started; None if no worker process is known. `beat_has_stopped`: the last beat shut down cleanly.
+    `control_unserved_seconds`: for how long a beat has run while no worker process served the beat's Celery queue
+    `control`; None if no beat runs."""
 
     beat_silent_seconds: float | None
     first_worker_seconds: float | None

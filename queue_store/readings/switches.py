@@ -12,8 +12,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`what`: paused, ingestion stopped or processing stopped; `flow_name`: None for a stop of all flows.
-    `seconds`: for how long the stop has lasted. `actor`: the operator; None if no audit row names one."""
+    """`what`: paused, ingestion stopped or processing stopped. `flow_name`: None for a stop of all flows. `seconds`:
+    for how long the stop has lasted. `actor`: the operator; None if no audit row names one."""
 
     what: str
     flow_name: str | None

@@ -1,8 +1,8 @@
 """The most frequent errors, in groups: errors whose messages differ only in numbers and ids are one group.
 
 All unsuccessful attempts are counted by hour when they are written. For each flow and hour, at least the 100 most
-frequent kinds are kept. When there are more than 200 kinds, all but these 100 are added to the kind OTHER. For a
-window of less than an hour, the newest attempts are read instead.
+frequent kinds are kept. When there are more than 200 kinds, all but the 100 most frequent are added to the kind OTHER.
+For a window of less than an hour, the newest attempts are read instead of the hourly counts.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ OTHER = "other"
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """`error_message` is the newest message of this kind. `record_count`: the number of records whose first attempt
-    with this error was in the window. If the window is shorter than an hour: the number of records with any such
-    attempt in the window. `is_capped`: only the newest attempts were looked at. `counted_since`: the start of an hour,
-    unless the window is shorter than an hour."""
+    with this error was in the window. If the window is shorter than an hour, `record_count` is the number of records
+    with any attempt with this error in the window. `is_capped`: only the newest attempts were looked at.
+    `counted_since`: the start of an hour, unless the window is shorter than an hour."""
 
     error_group: str
     error_message: str

@@ -30,6 +30,6 @@ def unfinished_counts(cursor: Cursor[Any], flow_name: str) -> UnfinishedCounts:
 
 
 def open_writers(cursor: Cursor[Any]) -> set[str]:
-    """The virtual ids of the open transactions that have written to the queue. No count includes the records of these
-    transactions yet."""
+    """The virtual ids of the open transactions that have written to the queue. No count includes the records of a
+    transaction that is still open."""
     return {row[0] for row in cursor.execute(sql("readings/open_writers")).fetchall()}

@@ -27,7 +27,7 @@ _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb d
 _has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
 
 # Turns digits and minus signs into 0, and everything else into a blank. So `find` can search for long numbers quickly.
-# An integer of more than 64 bits has at least 20 of these characters.
+# An integer of more than 64 bits has at least 20 characters.
 _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH
@@ -82,8 +82,8 @@ def _is_deep(encoded: bytes) -> bool:
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """Checks a value by all parts of the rule. The quick way in `encode_json` accepts only values that this function
-    accepts, and writes the same JSON for them."""
+    """Checks a value against all parts of the rule. The quick way in `encode_json` accepts only values that this
+    function accepts, and writes the same JSON for them."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
 
@@ -153,8 +153,8 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
         raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
     plain = float(value)
     if is_written and abs(plain) >= _EXPONENT_BEGINS:
-        # jsonb would write out the exponent as zeros. These digits would be read as an integer that is not exactly
-        # equal to the float.
+        # jsonb would write out the exponent as zeros. A reader would get an integer that is not exactly equal to the
+        # float.
         return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
     return plain
 

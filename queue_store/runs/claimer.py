@@ -54,7 +54,7 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`has_suspects`: True: look for suspects first. False: do not look for them. None: the caller does not know.
+        """`has_suspects`: True: look for suspects first. False: look for no suspects. None: the flow may have suspects.
         `prefetch`: the run is still working on its current batch, so the claim does not look for suspects, and does not
         look again after a key scan. `was_sent`: the claim from the position was already sent, and found nothing."""
         may_have_suspects = has_suspects is not False and not prefetch
@@ -67,8 +67,8 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Send only the claim from the position. The caller may do this in a pipeline, and reads the result of the
-        claim with `read` afterwards."""
+        """Send only the claim from the position, perhaps in a pipeline. Afterwards, the caller reads the result of the
+        claim with `read`."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(

@@ -65,9 +65,9 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        claimed records of the `rest`. Unless the run is dead, these are all records of the `rest`. `is_last`: in the
-        same transaction, end the run if nothing is due, and begin its successor. Raises what
-        HeldConnection.transaction raises. A second call does the same as `settle_again`."""
+        claimed records of the `rest`. Unless the run is dead, all records of the `rest` are claimed. `is_last`: in the
+        same transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
+        raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -82,9 +82,9 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """Do what `settle` does, after a call of `settle` whose COMMIT may or may not have happened. A row is
-        written only if it still has the mark of this slice: then nobody has changed the row since the slice locked
-        it, and nobody else works on the record."""
+        """Do what `settle` does, after a call of `settle` whose COMMIT may or may not have happened. A row is written
+        only if it still has the mark of this slice. The mark proves that nobody has changed the row since the slice
+        locked it, and that nobody else works on the record."""
         run = self._run
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:
@@ -135,7 +135,7 @@ def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
         if not records:
             run.held.undo()
             return None
-        # The mark is read outside of the pipeline. psycopg ends a pipeline with a request to flush. This request
+        # The mark is read outside of the pipeline. psycopg ends a pipeline with a request to flush. This flush request
         # disarms `idle_in_transaction_session_timeout` until the next separate statement.
         [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
         run.position.advance(records, batch_size)

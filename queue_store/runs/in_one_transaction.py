@@ -1,5 +1,5 @@
-"""Lets runs work over one given connection, inside a transaction that the caller has begun on it. This is for tests
-that roll back."""
+"""Lets runs work over one given connection, inside a transaction that the caller has begun on it. This module is for
+tests that roll back."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager

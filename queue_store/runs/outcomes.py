@@ -53,9 +53,9 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """Like `outcome_statements`, for records that the run has locked but not claimed. The statements claim the
-    `rest`. They also claim each record with an outcome other than completed, before they write that outcome. `run`:
-    the parameters of the claim."""
+    """Like `outcome_statements`, for records that the run has locked but not claimed. The statements claim the `rest`.
+    For an outcome other than completed, the statements claim the record before they write the outcome. `run`: the
+    parameters of the claim."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]
     claimed = [*(o.record for o in others), *rest]

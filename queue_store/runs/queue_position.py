@@ -2,8 +2,8 @@
 
 A claim empties one priority level after the other, the most urgent first. The position holds a cursor for each level:
 the lowest `(scheduled_at, id)` of the records that were last claimed at this level. Without the cursors, every claim
-would read the index entries of all records that were claimed before. Vacuum cannot remove these entries while
-somebody holds a snapshot.
+would read the index entries of all records that were claimed before. While somebody holds a snapshot, vacuum cannot
+remove the entries of claimed records.
 
     is not set ──a claim found records──▶ is set: a claim starts at the cursors
         ▲                                    │
@@ -13,9 +13,9 @@ Late commits, retries and rescued records can lie below a cursor. So the cursors
 and a claim that found nothing is made once more without them. If a claim without cursors takes long, the cursors are
 dropped less often.
 
-A claim also reads records that wait for an earlier record of their order key. Sometimes all records that a claim
-finds have an order key, and the claim took long or found fewer than it wanted. Then the next claims scan from key to
-key instead (`uses_key_scan`), for as long as the cursors would have lasted or until no key has a record that is due.
+A claim also reads records that wait for an earlier record of their order key. If all records that a claim found have an
+order key, the next claims may scan from key to key (`uses_key_scan`). They do so if the claim took long or found fewer
+records than it wanted. They stop when the cursors would have been dropped, or when no key has a due record.
 """
 
 import time

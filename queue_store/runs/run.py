@@ -1,7 +1,7 @@
 """A run: the owner of its claims, from its registration to its end.
 
-The protocol. A run is registered together with its first claim that finds records, or before its first express slice.
-It holds a connection for its whole life. Each of its writes to a record is fenced by `(id, flow_instance_id,
+The protocol. A run is registered together with its first claim that finds records, or before its first express slice. A
+run holds a connection for its whole life. Each of its writes to a record is fenced by `(id, flow_instance_id,
 claim_number)`. A write for a record that was taken away from the run is refused, and the record's id is returned. If
 the COMMIT of a claim was interrupted, the run does not know which records it owns. Then the run must end, and rescue
 gives back its processing records.
@@ -212,9 +212,9 @@ class Run:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with the record `suspect_record_id` in flight. That record then gets a
-        crash strike. None means that it is unknown which record was in flight. Then, if the run has only one
-        record, that record gets the strike. If the run has several records, they become suspects."""
+        """End as if this process had died with the record `suspect_record_id` in flight. That record then gets a crash
+        strike. Pass None if it is unknown which record was in flight. A run's only record then gets the strike, but
+        several records become suspects."""
         with self.held.transaction() as cursor:
             declare_dead(cursor, self.parameters, suspect_record_id, error_message)
 

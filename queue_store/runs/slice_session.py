@@ -17,8 +17,8 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# A handler may change these settings, and such a change could harm the next handler. The roles come first, because
-# the other settings may need their rights.
+# The settings whose change by one handler could harm the next handler. The roles come first, because the other settings
+# may need their rights.
 WATCHED_SETTINGS = (
     "session_authorization",
     "role",
@@ -70,8 +70,8 @@ class SliceSession:
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:
-        """Make the settings again that refuse COMMIT, because RESET ALL in a handler removes them. Returns False, and
-        sets nothing, if a handler ended the transaction and began another one."""
+        """Restore the settings that refuse COMMIT, because RESET ALL in a handler removes them. Returns False, and sets
+        nothing, if a handler ended the transaction and began another one."""
         parameters = {
             "transaction": self._transaction,
             "slice": self._slice,
@@ -93,9 +93,9 @@ class SliceSession:
         return bool(await self._execute(sql("runs/close_slice"), parameters))
 
     async def abandon(self) -> None:
-        """Release the advisory locks that a handler took for its session. ROLLBACK keeps these locks, and PgBouncer
-        may give the next transaction another session. Call this only in an open or failed transaction, and roll back
-        afterwards."""
+        """Release the advisory locks that a handler took for its session. ROLLBACK keeps a session's locks, and
+        PgBouncer may give the next transaction another session. Call this only in an open or failed transaction, and
+        roll back afterwards."""
         await self._execute(sql("runs/abandon_slice"), None)
 
     async def reset(self) -> None:

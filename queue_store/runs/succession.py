@@ -86,7 +86,7 @@ class Succession:
             self._has_failed = True
 
     def send(self, cursor: Cursor[Any], completed: int) -> None:
-        """Call this in the pipeline, after all statements that write. `completed`: how many records they complete."""
+        """Call this in the pipeline, after all writes. `completed`: how many records these writes complete."""
         run = self.run
         successor = run.new_successor() if run.new_successor else None
         self._ending = send_end_if_idle(cursor, run.parameters, run.counts, completed)
@@ -137,7 +137,7 @@ def succession(run: Run) -> Generator[Succession]:
 
 
 class _Beginning:
-    """The beginning of a run. Its statements are sent in a pipeline, and their results are read after the pipeline."""
+    """Sends the statements that begin a run in a pipeline, and reads their results after the pipeline."""
 
     def __init__(self, run: Run, cursor: Cursor[Any]) -> None:
         self.run = run
@@ -156,10 +156,10 @@ class _Beginning:
             run.claimer.send(self._claiming, run.batch_size)
 
     def read(self) -> list[Record] | None:
-        """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due,
-        or if the run cannot begin here: processing is stopped, or the flow is paused, has as many runs as it allows,
-        has suspects, or has another batch size now. A run that begins with a slice cannot begin here if its flow has
-        other runs. In all these cases, a new run of the flow tries to begin in its own transaction instead."""
+        """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due
+        or processing is stopped. Also returns None if the flow is paused, has as many runs as it allows, has suspects,
+        or has another batch size now. A run that begins with a slice cannot begin here if its flow has other runs.
+        After None, a new run of the flow tries to begin in its own transaction."""
         right_size, has_suspects, slice_may_come_first = self._registering.fetchone() or (None, False, False)
         if right_size != self.run.batch_size or has_suspects:
             return None

@@ -68,7 +68,7 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """The occurrences for which a hint must be sent now. From now on, they count as hinted. If the worker of an
+    """Returns the occurrences for which a hint must be sent now, and marks them as hinted. If the worker of an
     occurrence fell silent in the last of `TRIES` tries, the occurrence is given up."""
     parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
     cursor.execute(sql("schedule/abandon_occurrences"), parameters)

@@ -1,7 +1,7 @@
--- claim: pending → processing, of the first record of each order_key. This claim is for flows in which most due
--- records wait for an earlier record of their key. The statement steps from key to key. It starts after a given key.
--- After the last key, it goes on with the first key, up to the given key. It never reads a record that waits for an
--- earlier record of its key. One claim considers at most a thousand keys whose first record can be claimed. The next
+-- claim: pending → processing, of the first record of each order_key. This claim is for flows in which most due records
+-- wait for an earlier record of their key. The statement steps from key to key, and starts after a given key. After the
+-- last key, the statement goes on with the first key, up to the given key. Records that wait for an earlier record of
+-- their key are never read. One claim considers at most a thousand keys whose first record can be claimed. The next
 -- claim starts after another key, so it finds other records.
 WITH RECURSIVE open AS MATERIALIZED (
     SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM public.flow_execution_logs run

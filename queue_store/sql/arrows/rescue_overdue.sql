@@ -1,8 +1,8 @@
 -- rescue: processing → pending, or cancelled if the record was asked to stop. The statement gives back records that
--- probably no process is working on: their run has no row, or their claim is older than both the orphan timeout and
--- their flow's own limit. In the second case the run may be alive. The statement first finds the rows and then locks
--- them by claim number, because a row may get a new owner in between. In a single step, Postgres would check the row's
--- new version against the old joined rows, and would take the record from its new owner.
+-- probably no process is working on. Either the record's run has no row, or the claim is older than both the orphan
+-- timeout and the flow's own limit. The run of such an old claim may still be alive. The statement first finds the rows
+-- and then locks them by claim number, because a row may get a new owner in between. In a single step, Postgres would
+-- check the row's new version against the old joined rows, and would take the record from its new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number
     FROM public.processing_queue q

@@ -23,7 +23,7 @@ WITH twinless AS MATERIALIZED (
     FROM twinless WHERE q.id = twinless.id
     RETURNING q.id, q.flow_name
 ), answered AS (
-    -- Somebody may have asked to cancel the record just as it failed. That request must not affect the new attempt.
+    -- A request to cancel may have come just as the record failed, and must not affect the new attempt.
     DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id
 ), counted AS (
     INSERT INTO public.rollup_deltas (flow_name, reset)

@@ -1,6 +1,7 @@
 -- Runs that were silent for longer than the lease. No run counts as silent until one lease has passed since the
 -- server came back, because after an outage every heartbeat is stale. When a session crashes, Postgres restarts the
--- checkpointer but not the postmaster. So the server came back at the later of the two start times.
+-- checkpointer but not the postmaster. So the server came back when the postmaster or the checkpointer last started,
+-- whichever is later.
 SELECT r.flow_instance_id
 FROM public.flow_execution_logs r
 WHERE r.state IN ('running', 'stopping')

@@ -1,6 +1,7 @@
--- The five roles, each with the fewest rights that its work needs. They have rights on the tables, sequences and
--- functions of the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your
--- own. This statement may be executed again. If it was executed before, `queuectl migrate` executes it again.
+-- The five roles, each with the fewest rights that its work needs. The roles have rights on the tables, sequences and
+-- functions of the queue only, and on nothing else in the schema. The roles cannot log in: grant them to login roles of
+-- your own. This statement may be executed again. If the roles were granted before, `queuectl migrate` grants them
+-- again.
 DO $$
 DECLARE
     wanted text;

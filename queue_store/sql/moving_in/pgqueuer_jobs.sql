@@ -1,4 +1,4 @@
--- Waiting jobs in the order of their ids. They are locked, so a worker of PgQueuer that looks for work skips them.
+-- Waiting jobs in the order of their ids. The jobs are locked, so a worker of PgQueuer that looks for work skips them.
 SELECT id, entrypoint, payload, priority, execute_after, dedupe_key
 FROM {jobs} WHERE status = 'queued' AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s

@@ -1,4 +1,4 @@
--- Waiting jobs in the order of their ids. They are locked, so a worker of Procrastinate that looks for work skips
+-- Waiting jobs in the order of their ids. The jobs are locked, so a worker of Procrastinate that looks for work skips
 -- them.
 SELECT id, task_name, args, priority, scheduled_at, queueing_lock, lock
 FROM {jobs} WHERE status = 'todo' AND id > %(after_id)s

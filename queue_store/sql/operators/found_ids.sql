@@ -1,4 +1,5 @@
--- The ids of the pending or the failed records that match a search. Each of these two statuses has a partial index.
+-- The ids of the pending or the failed records that match a search. Pending records have a partial index, and so do
+-- failed records.
 SELECT q.id
 FROM public.processing_queue q
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s

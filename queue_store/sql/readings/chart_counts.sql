@@ -1,7 +1,7 @@
 -- The counts of each bucket, oldest first. For all flows, this statement reads the overall minutes. If a bucket is an
--- hour or longer, the statement also reads the hours before the first hour whose minutes are all kept. For one flow, it
--- reads the flow's minutes, or the flow's hours if a bucket is an hour or longer. Deltas that are not folded yet are
--- added. A bucket in which nothing happened has zeros.
+-- hour or longer, the statement also reads hours: those whose minutes are not all kept any more. For one flow, the
+-- statement reads the flow's minutes, or the flow's hours if a bucket is an hour or longer. Deltas that are not folded
+-- yet are added. A bucket in which nothing happened has zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), minutes_from AS MATERIALIZED (

@@ -5,10 +5,10 @@
 -- as much as ten flows, not a hundred times. For busy runs, the number of processing records comes from their last
 -- heartbeats (processing_counts). Records that an express slice holds count as processing, not as pending. Every LIMIT
 -- follows an ORDER BY that fits its index: otherwise the planner may read millions of finished rows. Counting begins
--- with the newest records. If it began with the oldest, it would read the dead index entries of all records claimed
--- since the last vacuum. `level` steps through the priorities at which a flow has pending records: most flows have one,
--- and there are at most ten. A name that is not a flow and has no records any more is left out. `names` adds rows up
--- instead of joining tables. The planner expects few names, so a join could become a nested loop over all pairs of
+-- with the newest records, because the oldest lie behind the dead index entries of everything claimed since the last
+-- vacuum. `level` steps through the priorities at which a flow has pending records. Most flows have one such priority,
+-- and no flow has more than ten. A name that is not a flow and has no records any more is left out. `names` adds rows
+-- up instead of joining tables. The planner expects few names, so a join could become a nested loop over all pairs of
 -- names.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
@@ -87,8 +87,8 @@ WITH counted AS MATERIALIZED (
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
-    -- If only the count of due records reached the limit, the due records are all pending records minus the later
-    -- ones.
+    -- If only the count of due records reached the limit, that count is computed: all pending records minus those that
+    -- are not due yet.
     CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
         ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,

@@ -1,4 +1,4 @@
--- The unsuccessful attempts at a record, newest first. If `limit` is NULL, all of them are returned.
+-- The unsuccessful attempts at a record, newest first. If `limit` is NULL, all unsuccessful attempts are returned.
 SELECT a.claim_number, a.attempt_number, a.flow_instance_id, a.outcome, a.exception_type, a.error_message, a.error_group,
     a.traceback, a.started_at, a.finished_at, w.hostname, w.pid
 FROM public.record_attempts a

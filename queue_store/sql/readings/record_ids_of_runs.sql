@@ -1,5 +1,5 @@
--- The newest records that are processing under these runs, or that these runs attempted without success. Indexes find
--- these two kinds of records. The records that a run has completed are left out, because no index finds them.
+-- The newest records that are processing under these runs, or that these runs attempted without success. The records
+-- that a run has completed are left out, because no index finds them.
 (SELECT id FROM public.processing_queue WHERE flow_instance_id = ANY(%(run_ids)s::uuid[]) AND status = 'processing'
 ORDER BY id DESC LIMIT %(limit)s)
 UNION

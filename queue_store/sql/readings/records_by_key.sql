@@ -1,5 +1,5 @@
 -- The newest unfinished records with this dedup_key or order_key, and the newest failed records with this order_key.
--- The indexes of these keys find them flow by flow.
+-- The statement looks up the key in each flow, because the indexes of keys begin with the flow's name.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message,
     NULL::bigint AS looked_through_id

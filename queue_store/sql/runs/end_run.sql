@@ -1,7 +1,6 @@
--- The owner ends its run. Afterwards, settle_run.sql checks whether the run has left records processing. This statement
--- cannot check that itself: it may have waited for a claim, and its snapshot would not show the records of that claim.
--- With `is_alone` the COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares
--- the run dead after the lease.
+-- The owner ends its run. Afterwards, settle_run.sql checks whether the run has left records processing. If this
+-- statement has waited for a claim, its snapshot does not show the records of that claim. With `is_alone` the COMMIT
+-- does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares the run dead after the lease.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,

@@ -26,8 +26,8 @@ WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
     WHERE t.tgrelid = 'public.rollup_minutes'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
 UNION ALL
--- Everybody gets this right, for example, if a dump is restored without privileges. `queuectl grant-roles`
--- revokes the right.
+-- Everybody may call these functions, for example, after a dump was restored without privileges. `queuectl grant-roles`
+-- revokes this right.
 SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')

@@ -12,7 +12,7 @@ WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', minute, 'UTC') AS hour, flow_name, sum(enqueued + claimed + completed + failed + retried
         + snoozed + released + rescued + crashed + cancelled + reset + refused + purged) AS counted
     FROM public.rollup_minutes WHERE minute >= (SELECT since FROM kept)
-        -- The planner can estimate this bound, but not `since`.
+        -- The planner cannot estimate `since`, but it can estimate this second bound.
         AND minute >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END
     GROUP BY 1, 2
 ), by_hour AS (
