@@ -9,7 +9,7 @@ from .celery_hardening.child_watch import ChildWatch
 from .celery_hardening.own_task import OwnTask
 
 app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:ResilientTask")
-# A string: Celery pickles it for spawned pool children, and a module cannot be pickled.
+# The argument is a string, because Celery pickles it for spawned pool children, and a module cannot be pickled.
 app.config_from_object("processing_queue.celeryconfig")
 app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
 

@@ -1,6 +1,6 @@
 """Sends messages through Apprise (the extra `alerts`): notifications to contacts, and the report. Redirects are
-refused, because a POST that follows a redirect becomes a GET without a body. The answer to this GET could look like a
-success."""
+refused, because a POST that follows a redirect becomes a GET without a body, and the answer to that GET could look like
+a success."""
 
 from pathlib import Path
 

@@ -6,10 +6,10 @@ broker can send the task.
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after the row
-exists, so the broker may deliver the message twice. Each record has a dedup_key, so the second delivery makes no
-second record while the first record is unfinished. A delivery after the first record has finished makes a second
-record. The task never replaces a payload. No login owns the record, because its `enqueued_by` is the
-worker's login, followed by " by message".
+exists, so the broker may deliver the message twice. Each record has a dedup_key, so the second delivery makes no second
+record while the first record is unfinished. A delivery after the first record has finished makes a second record. The
+task never replaces a payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login
+owns the record.
 """
 
 import random

@@ -25,14 +25,14 @@ class RecordCancelled(Exception):  # noqa: N818  (an answer, not an error)
 class TimeLimitExceededError(KeyboardInterrupt):
     """The attempt took longer than the flow's `time_limit_seconds`.
 
-    This exception is a KeyboardInterrupt, because `except Exception` must not swallow it. After a
-    KeyboardInterrupt, psycopg also cancels the statement on the server and keeps the connection usable. After an
-    ordinary exception, psycopg does neither.
+    This exception is a KeyboardInterrupt, because `except Exception` must not swallow it. After a KeyboardInterrupt,
+    psycopg also cancels the statement on the server and keeps the connection usable. After an ordinary exception,
+    psycopg does not cancel the statement, and the connection is not usable.
     """
 
 
 class HandlerEndedError(TimeLimitExceededError):
-    """An operator ended the attempt. The record is retried as after an exceeded time limit."""
+    """An operator ended the attempt. The record is retried, as after TimeLimitExceededError."""
 
 
 class TransactionTimeoutError(Exception):
@@ -48,9 +48,9 @@ class RunLostError(Exception):
     """This run has ended, was declared dead, or does not know which records it owns. The run must end, and rescue gives
     back the run's records.
 
-    `suspect_record_ids`: the records whose handlers were running when the connection broke. They are treated as if
-    they had killed their process. Otherwise a record whose handler breaks the connection each time would be tried again
-    endlessly.
+    `suspect_record_ids`: the records whose handlers were running when the connection broke. These records are treated
+    as if they had killed their process. Otherwise a record whose handler breaks the connection each time would be tried
+    again endlessly.
     """
 
     def __init__(self, message: str, suspect_record_ids: Sequence[int] = ()) -> None:

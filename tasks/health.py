@@ -64,7 +64,7 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
 
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     """Returns how many pool connections all worker processes use, according to their heartbeats, and how many
-    connections the server has. Never raises."""
+    connections to the server are open. Never raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()

@@ -1,9 +1,9 @@
 """Gives the package one real name, `processing_queue`, whatever its folder is named.
 
-The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named
-`tasks`, next to `celeryconfig.py`. In these two places, each module has two names: `tasks` and `processing_queue`,
-`tasks.x` and `processing_queue.x`, `celeryconfig` and `processing_queue.celeryconfig`. Both names refer to the same
-module object, so that no registry exists twice.
+The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named `tasks`,
+next to `celeryconfig.py`. In these two places, each module has two names. For example, `tasks.x` is also
+`processing_queue.x`, and `celeryconfig` is also `processing_queue.celeryconfig`. Both names refer to the same module
+object, so that no registry exists twice.
 """
 
 import sys
@@ -95,8 +95,8 @@ def import_by_real_name() -> None:
 
 
 def check_neighbours() -> None:
-    """Raises ImportError if `import queue_store` does not find the package that belongs to this package. The error
-    names the file that was found instead, if there is one."""
+    """Raises ImportError if `import queue_store` does not find the package next to this package. The error names the
+    file that was found instead, if there is one."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:
         if store and (store.parent.parent / FOLDER_NAME / Path(__file__).name).exists():

@@ -93,8 +93,8 @@ def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) 
 
 
 def message_of(notification: Notification) -> dict[str, Any]:
-    """The JSON that a webhook receives. `notification_id` stays the same if the message is sent again. `notice_id`
-    is its old name, which the next version removes."""
+    """The JSON that a webhook receives. `notification_id` stays the same if the message is sent again. The next version
+    removes `notice_id`, the old name of `notification_id`."""
     return {
         "notification_id": notification.id,
         "notice_id": notification.id,

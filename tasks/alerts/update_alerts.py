@@ -1,4 +1,4 @@
-"""The task that keeps the alerts up to date. Beat sends it every minute to the control queue."""
+"""The task that keeps the alerts up to date. Beat sends this task every minute to the control queue."""
 
 import logging
 import time

@@ -35,8 +35,8 @@ class RunSide(Protocol):
 
 
 class FlowContext(Generic[PayloadT]):
-    """The context of one record. A handler receives it in the parameter that is annotated with this class. A batch
-    handler receives a list of contexts: `list[FlowContext[Order]]` if the payloads have the type `Order`."""
+    """The context of one record. A handler receives the context in the parameter that is annotated with this class. A
+    batch handler receives a list of contexts: `list[FlowContext[Order]]` if the payloads have the type `Order`."""
 
     def __init__(self, record: Record, run_side: RunSide, ends_at: float | None = None) -> None:
         self.record = record
@@ -113,11 +113,11 @@ class FlowContext(Generic[PayloadT]):
             raise RecordCancelled(f"record {self.record_id} was asked to stop")
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
-        """Enqueue a new record in the transaction that completes the handler's record. If the handler's record is
-        not completed, the new record is not enqueued. This holds for every kind of handler. The new record is
-        enqueued even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By
-        default the new record gets the correlation id of the handler's record. If no span is current, the new
-        record also gets the trace of the handler's record. Raises PayloadRejectedError, UnknownFlowError."""
+        """Enqueue a new record in the transaction that completes the handler's record. Whatever the kind of the
+        handler, the new record is not enqueued if the handler's record is not completed. The new record is enqueued
+        even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By default the new
+        record gets the correlation id of the handler's record. If no span is current, the new record also gets the
+        trace of the handler's record. Raises PayloadRejectedError, UnknownFlowError."""
         options.setdefault("correlation_id", self.correlation_id or None)
         parameters = check_record(NewRecord(payload, **options), encoder_of(flow_name))
         parameters["trace_context"] = parameters["trace_context"] or self.record.trace_context
@@ -128,8 +128,8 @@ class FlowContext(Generic[PayloadT]):
 
     def report_progress(self, progress: Any) -> bool:
         """Store the progress of the handler: any JSON of up to 8 kB. The progress is stored at once, over another
-        connection. So it is visible before the handler's transaction commits, and is not rolled back with that
-        transaction. Returns False if the record is no longer processing under the handler's claim. Raises
+        connection. So the progress is visible before the handler's transaction commits, and is not rolled back with
+        that transaction. Returns False if the record is no longer processing under the handler's claim. Raises
         PayloadRejectedError, DatabaseUnavailableError."""
         return self._run_side.write_progress(
             self.record, encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")

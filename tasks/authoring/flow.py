@@ -96,9 +96,9 @@ class Flow:
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether the flow's handler has a soft time limit and so needs the main thread: only there can a signal
-        interrupt the handler. Runs that a hint starts use the main thread. Only while no hint can be sent does such a
-        handler run in another thread."""
+        """Whether the flow's handler has a soft time limit and so needs the main thread: a signal can interrupt a
+        handler only there. Runs that a hint starts use the main thread. The handler runs in another thread only while
+        no hint can be sent."""
         return False
 
     @property
@@ -114,8 +114,8 @@ class Flow:
 
     @property
     def needs_sqlalchemy(self) -> bool:
-        """Whether the flow's handler needs SQLAlchemy. A handler with psycopg's AsyncConnection needs it, too, because
-        an asynchronous handler's connection comes from SQLAlchemy's engine."""
+        """Whether the flow's handler needs SQLAlchemy. A handler with psycopg's AsyncConnection also needs SQLAlchemy,
+        because an asynchronous handler's connection comes from SQLAlchemy's engine."""
         return self.transaction_type not in (None, psycopg.Connection)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:

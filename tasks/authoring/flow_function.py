@@ -44,8 +44,8 @@ ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class FlowFunction(Protocol, Generic[First_contra, Payload_contra, Rest, Returned_co]):
-    """A flow's function. Its methods that enqueue have the same names, parameters and errors as the functions of
-    `queue_store`, but no parameter `flow_name`."""
+    """A flow's function. The function's methods that enqueue have the same names, parameters and errors as the
+    functions of `queue_store`, but no parameter `flow_name`."""
 
     __name__: str
     __qualname__: str
@@ -110,9 +110,9 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """Sets ENQUEUE_FUNCTIONS as attributes of the handler. Two kinds of handlers cannot use these attributes: a
-    handler that cannot have attributes, such as a bound method, and a handler that is declared as several flows. In
-    both cases, records can be enqueued only by the functions of `queue_store`, with the name of a flow."""
+    """Sets ENQUEUE_FUNCTIONS as attributes of the handler. Two kinds of handlers cannot use these attributes: a handler
+    that cannot have attributes, such as a bound method, and a handler that is declared as several flows. Without these
+    attributes, only the functions of `queue_store` can enqueue records, with the name of a flow."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

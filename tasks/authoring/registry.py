@@ -1,5 +1,5 @@
-"""The flows of this process. They come from the modules that the setting FLOW_MODULES names, and from the entry
-points `processing_queue.flows` of installed packages."""
+"""The flows of this process come from the modules that the setting FLOW_MODULES names, and from the entry points
+`processing_queue.flows` of installed packages."""
 
 import os
 import sys
@@ -82,8 +82,8 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether nobody has set FLOW_MODULES, so that its default names the sample. In that case, the sample is not
-    loaded if an installed package has flows."""
+    """Whether nobody has set FLOW_MODULES, so that its default names the sample. If an installed package has flows, the
+    default of FLOW_MODULES is ignored."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 

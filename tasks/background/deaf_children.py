@@ -2,8 +2,8 @@
 lock, or because the child is frozen. The worker's main process then sees the request and kills the child. The child
 that replaces the killed one gives the record in flight a crash strike, and gives back the other records.
 
-The main process keeps no connection, because children are forked from it. It asks the database only while a child
-with a record in flight is silent, and opens a new connection for each question."""
+The main process keeps no connection, because children are forked from it. The main process asks the database only while
+a child with a record in flight is silent, and opens a new connection for each question."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ class DeafChildren(bootsteps.StartStopStep):
 
 
 class DeafChildrenWatch:
-    """`pool`: billiard's pool. Its attribute `_pool` lists the living children with their indexes."""
+    """`pool`: billiard's pool, whose attribute `_pool` lists the living children with their indexes."""
 
     def __init__(self, pool: Any, slots: SharedSlots) -> None:
         self._pool = pool

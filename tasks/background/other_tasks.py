@@ -1,8 +1,8 @@
-"""Lets one worker run both flows and those tasks of an application that are not durable. Such a task and a run never
-execute at the same time in one child.
+"""Lets one worker run both flows and those tasks of an application that are not durable. A child never executes a
+non-durable task and a run at the same time.
 
-A message starts such a non-durable task in the main thread of a child. A run that began without a hint may be active
-in another thread of that child. The run then gives back the records that it has not started, and the task waits for the
+A message starts a non-durable task in the main thread of a child. A run that began without a hint may be active in
+another thread of that child. The run then gives back the records that it has not started, and the task waits for the
 run to end. The time limit of the task begins after this wait.
 """
 
@@ -47,14 +47,14 @@ def serve_other_tasks(worker_app: Celery) -> None:
 
 
 def take_limits_from_pool(worker: Any) -> None:
-    """Apply `--time-limit` to the other tasks only, because at this limit the pool would end a run in the middle.
-    Call this when the pool exists and has not started yet."""
+    """Apply `--time-limit` to non-durable tasks only, because at this limit the pool would also end a run. Call this
+    when the pool exists and has not started yet."""
     _default_limits[:] = [worker.time_limit, worker.soft_time_limit]
     worker.pool.options.update(timeout=None, soft_timeout=None)
 
 
 def watch_other_tasks() -> None:
-    """Ensures that other tasks and runs never execute at the same time. Call this in a pool child."""
+    """Ensures that non-durable tasks and runs never execute at the same time. Call this in a pool child."""
     signals.task_prerun.connect(_begin, dispatch_uid="processing_queue.begin", weak=False)
     signals.task_postrun.connect(_end, dispatch_uid="processing_queue.end", weak=False)
 

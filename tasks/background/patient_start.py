@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def check_schema(application_name: str) -> None:
-    """Raises QueueStoreError if this code cannot use the database or its schema. PgBouncer refuses clients until it can
-    log in to Postgres. In this case, this function tries again for up to PATIENCE_SECONDS."""
+    """Raises QueueStoreError if this code cannot use the database or its schema. If PgBouncer refuses clients because
+    it cannot log in to Postgres yet, this function tries again for up to PATIENCE_SECONDS."""
     database = DatabaseManager(application_name=application_name)
     ends_at = time.monotonic() + PATIENCE_SECONDS
     try:

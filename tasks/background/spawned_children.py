@@ -1,9 +1,9 @@
 """Pool children that are spawned and not forked, as is usual on macOS: each child starts a new Python interpreter.
 
 A forked child has everything that the main process prepared. A spawned child has only what the pool pickles for it.
-Usually this is the Celery application. Our own application is not pickled: the child imports it again. Instead the
-pool pickles what the child needs from the main process: the shared slots, the names of the Celery queues, and
-settings that were changed after the configuration was read.
+Usually the pool pickles the Celery application. Our application is not pickled: the child imports it again. Instead the
+pool pickles what the child needs from the main process: the shared slots, the names of the Celery queues, and settings
+that were changed after the configuration was read.
 """
 
 from importlib import import_module

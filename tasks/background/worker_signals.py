@@ -1,5 +1,5 @@
-"""Handlers of Celery's signals. In a worker's main process, they check and prepare the start, and stop the children at
-the end. The work itself begins in the pool children."""
+"""Handlers of Celery's signals. In a worker's main process, these handlers check and prepare the start, and stop the
+children at the end. The work itself begins in the pool children."""
 
 import logging
 import multiprocessing
@@ -143,7 +143,7 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """Ask all children to stop. This runs in the main process. Every child sees the request between two records."""
+    """In the main process: ask all children to stop. Each child sees the request to stop between two records."""
     shared_slots.stop()
 
 

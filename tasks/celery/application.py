@@ -1,5 +1,4 @@
-"""The application that replaces `celery.Celery`. Its durable tasks are flows, and calls of these tasks write
-records."""
+"""In the application that replaces `celery.Celery`, durable tasks are flows, and calls of these tasks write records."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -66,8 +65,8 @@ class DurableCelery(Celery):
         remember(self)
 
     def load_tasks(self) -> None:
-        """Import the modules of the tasks, and register each durable task as a flow. A worker does this at its start.
-        Errors of an import are not caught."""
+        """Import the modules of the tasks, and register each durable task as a flow. A worker calls this method at its
+        start. Errors of an import are not caught."""
         self.loader.import_default_modules()
         self.finalize()
 
@@ -143,8 +142,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of
-        a task that a message has started. Such a retry is a message, too."""
+        """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of a
+        task that a message has started. Celery's own retry is a message, too."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries") or not self.is_durable(name):
             self._refuse_canvas(name, kwargs)

@@ -30,7 +30,7 @@ def payload_of(app: Any, args: Any, kwargs: Any, options: CallOptions) -> dict[s
 
 
 def link_of(app: Any, link: Any) -> dict[str, Any]:
-    """The task that `link=` names. It is enqueued when the called task has succeeded. Raises NotDurableError."""
+    """The task that `link=` names, which is enqueued when the called task has succeeded. Raises NotDurableError."""
     if isinstance(link, Sequence) and not isinstance(link, str):
         if len(link) != 1:
             raise refuse(

@@ -1,1 +1,1 @@
-"""This project's changes to Celery. They ensure that no message can end a worker."""
+"""This project's changes to Celery, which ensure that no message can end a worker."""

@@ -45,6 +45,6 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """Whether this code may change records. In a worker, only code for an occurrence may do so. Elsewhere, all code may
-    do so, because no message can start it."""
+    """Whether this code may change records. In a worker, only code for an occurrence may change records. Elsewhere, all
+    code may change records, because no message can start that code."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -23,8 +23,8 @@ class UnlimitedRequest(Request):
         super().__init__(message, headers=believed, **options)
 
     def revoked(self) -> bool:
-        """Celery calls this after it has reserved a place in the pool. If this returns True, Celery frees the place. An
-        error here would block the place for as long as the worker lives."""
+        """Celery calls this method after it has reserved a place in the pool. If the method returns True, Celery frees
+        the place. An error here would block the place for as long as the worker lives."""
         try:
             return super().revoked()
         except Exception:

@@ -1,6 +1,6 @@
 """Replaces dead pool children quickly, because the new child starts the rescue of the dead child's records. Celery's
-main process notices the end of a child when a pipe closes. The pipe can close a moment before the system reports that
-the child is dead. In that case, Celery checks the child again only after five seconds."""
+main process notices the end of a child when a pipe closes. If the pipe closes a moment before the system reports that
+the child is dead, Celery checks the child again only after five seconds."""
 
 from typing import Any
 

@@ -20,8 +20,8 @@ _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "e
 
 
 def refuse_bad_headers(headers: Any) -> None:
-    """Raises TypeError or ValueError for headers that would crash Celery after the message has reached the pool.
-    At that point, the error could no longer be caught."""
+    """Raises TypeError or ValueError for headers that would crash Celery after the message has reached the pool, where
+    the error could no longer be caught."""
     if not headers:
         return
     for name, kinds in _KINDS.items():

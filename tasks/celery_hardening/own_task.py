@@ -1,4 +1,4 @@
-"""The base class of the tasks of this package. It decides which of these tasks a message may start."""
+"""The base class of the tasks of this package. This class decides which of these tasks a message may start."""
 
 import logging
 from typing import Any

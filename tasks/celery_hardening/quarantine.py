@@ -1,7 +1,7 @@
-"""The quarantine for messages that kill workers. It takes single messages that Celery cannot handle. It also takes the
-whole list of a Celery queue if a worker that served this queue ended again and again. For a single message, only a note
-without the body is kept, because the body may contain a payload. A list is kept unchanged. Redis keeps a bounded number
-of notes and lists for a bounded time."""
+"""The quarantine for messages that kill workers. The quarantine takes single messages that Celery cannot handle. The
+quarantine also takes the whole list of a Celery queue if a worker that served this queue ended again and again. For a
+single message, only a note without the body is kept, because the body may contain a payload. A list is kept unchanged.
+Redis keeps a bounded number of notes and lists for a bounded time."""
 
 import json
 import logging

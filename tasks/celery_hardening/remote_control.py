@@ -7,8 +7,8 @@ three crash strikes. So a message must neither end a process nor set a limit at 
 
 from celery.worker.control import Panel
 
-# These commands only read, or cause no more than a delay. `shutdown` is one of them, because a worker that is shut down
-# cleanly gives its records back.
+# The commands in KEPT only read, or cause no more than a delay. KEPT contains `shutdown`, because a worker that is shut
+# down cleanly gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
     "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",

@@ -1,7 +1,7 @@
-"""Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. Such
-events are a message that Celery cannot process, a broker that answers with errors, a connection that breaks while
-Celery uses or closes it, and a child that dies while the broker is unreachable. No record depends on a message, so a
-bad message is dropped."""
+"""Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. Examples
+are a message that Celery cannot process, and a broker that answers with errors. A connection can also break while
+Celery uses or closes it, and a child can die while the broker is unreachable. No record depends on a message, so a bad
+message is dropped."""
 
 import logging
 import time
@@ -41,9 +41,9 @@ class ResilientConsumer(Consumer):
         error, the worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors
         of other kinds.
 
-        Raises EventLoopError for errors of these kinds, so that Celery connects again. After ABNORMAL_ENDS such errors
-        within WINDOW_SECONDS, raises the next error unchanged. The worker then ends, so that its supervisor and the
-        start guard can deal with the cause.
+        Raises EventLoopError instead of an error in MISTAKES, so that Celery connects again. After ABNORMAL_ENDS such
+        errors within WINDOW_SECONDS, raises the next error unchanged. The worker then ends, so that its supervisor and
+        the start guard can deal with the cause.
         """
         run_loop = loops.asynloop if self.hub else loops.synloop
         try:
@@ -66,8 +66,8 @@ class ResilientConsumer(Consumer):
         return len(lately) < ABNORMAL_ENDS
 
     def _reset_hub(self) -> None:
-        """Makes the hub forget the files of the broken connection. Celery does the same, unless the loop fails
-        before its first event. During the reset, the hub makes the calls that were planned, and these may raise any
+        """Makes the hub forget the files of the broken connection. If the event loop fails before its first event,
+        Celery itself does not reset the hub. During the reset, the hub makes its planned calls, which may raise any
         error."""
         try:
             if self.hub:
@@ -76,8 +76,8 @@ class ResilientConsumer(Consumer):
             logger.exception("the clean-up after Celery's event loop failed")
 
     def on_send_event_buffered(self) -> None:
-        """Celery would send an event to Flower first, and pass the message to a pool child only then. So that the
-        message need not wait, this consumer sends events a little later, several at once."""
+        """Sends events to Flower a little later, several at once. Otherwise Celery would first send an event,
+        and only then pass the message to a pool child."""
         now = time.monotonic()
         if self.hub and now >= self._events_at:  # before that time, a call is already planned
             self._events_at = now + EVENTS_SECONDS
@@ -89,8 +89,8 @@ class ResilientConsumer(Consumer):
             dispatcher.flush()
 
     def update_strategies(self) -> None:
-        """Removes Celery's own tasks, because they call any task that a message names. None of our messages needs
-        them."""
+        """Removes Celery's own tasks, because they call any task that a message names. Our messages do not need these
+        tasks."""
         super().update_strategies()
         for name in [name for name in self.strategies if name.startswith("celery.")]:
             del self.strategies[name]
@@ -195,8 +195,9 @@ class ResilientConsumer(Consumer):
 
 def _close_in_two_tries(close: Callable[[], None]) -> None:
     """Closes a broken connection. If Kombu has closed a connection only partly, it raises AttributeError when it gives
-    back messages through this connection. After this error, the channel counts as closed, so the second try succeeds.
-    Kombu delivers these messages again, at the latest after the visibility timeout."""
+    back messages through this connection. After the AttributeError, the channel counts as closed, so the second try to
+    close the connection succeeds. Kombu delivers the messages of the broken connection again, at the latest after the
+    visibility timeout."""
     try:
         close()
     except MISTAKES:
@@ -205,5 +206,5 @@ def _close_in_two_tries(close: Callable[[], None]) -> None:
 
 
 def shown(name: object) -> str:
-    """A name that a sender chose, escaped and cut for one line of a log."""
+    """Escapes a name that a sender chose, and shortens it for one line of a log."""
     return ascii(name)[:80]

@@ -124,7 +124,7 @@ def _first_sentence(command: str) -> str:
 
 
 def _function_name(command: str) -> str:
-    """The name of the command's function and module. For `import` it is `import_`, because `import` is a keyword of
-    Python."""
+    """The name of the command's function and module. The name for `import` is `import_`, because `import` is a keyword
+    of Python."""
     name = command.replace("-", "_")
     return f"{name}_" if iskeyword(name) else name

@@ -48,8 +48,8 @@ def errors_said(arguments: Sequence[str]) -> Generator[None]:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Returns True if the arguments contain --json. Looks at the arguments before they are parsed, because with
-    --json an error in parsing them must be written as JSON, too."""
+    """Returns True if the arguments contain --json. Looks at the arguments before click parses them, because with
+    --json, click's own errors must be written as JSON, too."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
 

@@ -1,5 +1,5 @@
-"""Common parts of the live commands: the options for how often they read the queue, and a flow's figures as a row of
-a table."""
+"""Code that the live commands share: the options that set how often they read the queue, and the rows of their
+tables."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,8 +47,8 @@ class QueueLook:
     replica_lag_seconds: float | None
 
     def rows(self, limit: int | None = None) -> list[list[str]]:
-        """A row for each flow, and a last row for the sum of all flows if there are several. If there are more flows
-        than `limit`, only those with the most pending, processing and failed records have a row."""
+        """A row for each flow. If there are several flows, the last row is the sum of all flows. If there are more
+        flows than `limit`, only the flows with the most pending, processing and failed records have a row."""
         flows = self.flows
         if limit is not None and len(flows) > limit:
             flows = sorted(flows, key=lambda flow: -(flow.pending + flow.processing + flow.failed))[:limit]
@@ -63,7 +63,7 @@ class QueueLook:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """The figures of all `flows`, without a limit, and of the fleet, for a program that reads the JSON."""
+        """The figures of every flow and of the fleet, for a program that reads the JSON."""
         return {
             "flows": [
                 asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))

@@ -17,9 +17,8 @@ BY_SCHEMA = (
 
 
 def payload_check(database: "DatabaseManager", flow_name: str) -> PayloadCheck | None:
-    """A check by the flow's stored JSON Schema. None if the flow takes any JSON. It is also None if the flow's code
-    is loaded, because the code then checks payloads itself. The code is imported only for a flow that declares a
-    type. Raises SettingsError."""
+    """A check by the flow's stored JSON Schema. None if the flow takes any JSON, or if the flow's code is loaded and
+    checks the payloads itself. The code is imported only for a flow that declares a type. Raises SettingsError."""
     from queue_store.readings.payload_schema import read_payload_schema
 
     with database.transaction() as cursor:

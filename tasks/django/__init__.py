@@ -16,8 +16,8 @@ __all__ = ["ProcessingQueueBackend"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the backend on demand. Django imports this package before its registry of apps is ready, and a project
-    may use the app without the backend."""
+    """Imports the backend on demand. Django imports this package before its registry of apps is ready, which is too
+    early for the backend. A project may also use the app without the backend."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(".backend", __name__), name)

@@ -44,7 +44,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def has_operate_permission(self, request: Any) -> bool:
-        """Django calls this for actions with `permissions=["operate"]`."""
+        """Django calls this method for actions with `permissions=["operate"]`."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def operate(self, request: Any, operation: Any) -> None:

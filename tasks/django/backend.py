@@ -40,7 +40,7 @@ class ProcessingQueueBackend(BaseTaskBackend):
         self.flow_settings = read_options(alias, self.options)
 
     def validate_task(self, task: Any) -> None:
-        """Django calls this for each task that is declared. Raises InvalidTask."""
+        """Django calls this method for each declared task. Raises InvalidTask."""
         super().validate_task(task)
         _validated_paths.add(task.module_path)
 

@@ -40,7 +40,7 @@ def declare_tasks() -> dict[str, Flow]:
 
 
 def celery_queue(queue_name: str) -> str:
-    """The Celery queue for a queue of Django: `-Q flows` serves Django's queue `default`."""
+    """The Celery queue for a queue of Django. A worker with `-Q flows` serves Django's queue `default`."""
     return CELERY_QUEUE if queue_name == "default" else queue_name
 
 

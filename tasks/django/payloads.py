@@ -2,8 +2,8 @@
 
     {"args": [17], "kwargs": {"copies": 2}}
 
-The payload also holds what `using()` changed, so that the result shows the task as it was enqueued. A producer in
-SQL may leave out `args` or `kwargs` if it is empty.
+The payload also holds what `using()` changed, so that the result shows the task as it was enqueued. A producer in SQL
+may leave out empty `args` or `kwargs`.
 """
 
 from dataclasses import replace
@@ -23,17 +23,17 @@ _ABOVE, _BELOW = 20, 25
 
 
 def record_priority(priority: int) -> int:
-    """Converts the priority of a task into the priority of a record. Tasks have priorities from -100 to 100, and
-    larger ones come first. Records have priorities from 0 to 9, and smaller ones come first. A task's 0
-    becomes a record's 5."""
+    """Converts the priority of a task into the priority of a record. Tasks have priorities from -100 to 100, and larger
+    ones come first. Records have priorities from 0 to 9, and smaller ones come first. The priority 0 of a task becomes
+    the priority 5 of a record."""
     if priority > 0:
         return DEFAULT_PRIORITY + -priority // _ABOVE
     return DEFAULT_PRIORITY - priority // _BELOW
 
 
 def aware(instant: datetime) -> datetime:
-    """Adds Django's current time zone, by default that of the setting TIME_ZONE, to a naive instant. Without USE_TZ,
-    instants are naive."""
+    """Adds Django's current time zone to a naive instant. By default, the current time zone is that of the setting
+    TIME_ZONE. Without USE_TZ, instants are naive."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 

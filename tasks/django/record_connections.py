@@ -1,8 +1,8 @@
 """Manages Django's connections for each record, as Django itself does for each request.
 
-Connections that are too old or broken are closed before and after each record. A transaction that a task leaves open
-is rolled back, and the attempt fails. Without the rollback, the next task would write into that transaction. Without
-the failure, the task's own rows would be lost silently.
+Connections that are too old or broken are closed before and after each record. A transaction that a task leaves open is
+rolled back, and the attempt fails. Without the rollback, the next task would write into that transaction. If the
+attempt did not fail, the task's own rows would be lost silently.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -64,7 +64,7 @@ def _end(before: dict[str, int]) -> list[str]:
 
 
 def _depth(connection: Any) -> int:
-    """How many transactions and savepoints are open. A transaction that set_autocommit(False) began counts, too."""
+    """How many transactions and savepoints are open. Also counts a transaction that `set_autocommit(False)` began."""
     if connection.connection is None:
         return 0
     if connection.in_atomic_block:

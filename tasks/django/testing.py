@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
 Nothing is simulated: the queue's own statements claim and complete the records. These statements use Django's
-connection. If a test has a transaction open, they use savepoints, so that TestCase rolls everything back.
+connection. If a test has a transaction open, the statements use savepoints, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable
@@ -88,9 +88,9 @@ def empty_queue() -> None:
 
 def _current_driver(alias: str) -> Callable[[], Any]:
     """Returns a function that returns the driver's connection. In the thread that runs the test, the function asks
-    Django each time, because Django may connect anew between tasks. Another thread writes the progress of an async
-    task. In that thread, the function returns the connection that the test's thread got last. So the progress is
-    written into the test's transaction."""
+    Django each time, because Django may connect anew between tasks. Another thread, which writes the progress of an
+    async task, gets the connection that the test's thread got last. So the progress is written into the test's
+    transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:

@@ -1,4 +1,4 @@
-"""Checks the broker. The broker holds no records. If it is broken, work is slower, but no record is lost."""
+"""Checks the broker. The broker holds no records. If the broker is broken, work is slower, but no record is lost."""
 
 from ..app import app
 from ..monitoring.broker import BROKER_SECONDS, BrokerSetUp, read_broker, read_broker_set_up

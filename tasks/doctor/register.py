@@ -1,5 +1,5 @@
-"""All checks, in the order in which they are shown. The checks of the first dictionary have the fewest
-prerequisites, those of the last dictionary the most."""
+"""All checks, in the order in which they are shown. From one dictionary to the next, the checks have more
+prerequisites."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +9,7 @@ from .facts import QueueFacts, ServerFacts
 
 OF_HOST: Mapping[str, Callable[[], Diagnosis]] = {"settings": settings.settings, "broker": broker.broker}
 
-# These checks need a database that answers.
+# The checks in OF_SERVER need a database that answers.
 OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "database": server.database,
     "schema": server.schema,
@@ -19,7 +19,7 @@ OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "autovacuum": upkeep.autovacuum,
 }
 
-# These checks also need our schema, and a login that may read its tables.
+# The checks in OF_QUEUE also need our schema, and a login that may read its tables.
 OF_QUEUE: Mapping[str, Callable[[QueueFacts], Diagnosis]] = {
     "guards": server.guards,
     "clocks": server.clocks,

@@ -12,7 +12,7 @@ CONFIGURED = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
 
 
 def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables to add to Flower's environment. There are none if a login is configured."""
+    """The variables to add to Flower's environment. The result is empty if a login is configured."""
     if any(environ.get(name) for name in CONFIGURED):
         return {}
     file = directory / FILE_NAME

@@ -41,8 +41,8 @@ def server_user() -> ServerUser | None:
 
 def data_directory(wanted: Path) -> Path:
     """Returns the wanted directory. If root starts the servers and their user could not enter the wanted directory,
-    returns a directory under /var/tmp instead. The name of this other directory is derived from the path of the wanted
-    one."""
+    returns a directory under /var/tmp instead. The name of the directory under /var/tmp is derived from the path of the
+    wanted directory."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -73,8 +73,8 @@ def advice_on_addresses(problems: Sequence[str]) -> str:
 
 
 def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:
-    """Returns the directory of the sources. If the user cannot reach them, returns instead a directory with copies
-    that the user can reach."""
+    """Returns the directory of the sources. If the user cannot reach the sources, returns a directory with copies that
+    the user can reach."""
     directory = sources[0].parent
     if user is None or can_reach(user, sources[0]):
         return directory
@@ -85,8 +85,8 @@ def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Pat
 
 
 def can_reach(user: ServerUser, path: Path) -> bool:
-    """Whether the user may enter every existing directory above the path, and above the target if the path is a
-    link."""
+    """Whether the user may enter every existing directory above the path. If the path is a link, the directories above
+    its target count, too."""
     directories = {*path.resolve().parents, *path.parent.resolve().parents, path.parent.resolve()}
     return all(_may_pass(user, directory) for directory in directories if directory.exists())
 

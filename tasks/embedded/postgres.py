@@ -112,7 +112,7 @@ class EmbeddedPostgres:
         earlier = self._earlier_server(int(lines[0]))
         if earlier is not None:
             _end(earlier)
-        # Another program may have the pid in this file by now. Postgres would then refuse to start, so the file is
+        # The pid in this file may belong to another program by now. Postgres would then refuse to start, so the file is
         # removed.
         pid_file.unlink(missing_ok=True)
 

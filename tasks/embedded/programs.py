@@ -31,7 +31,7 @@ def redis_program(user: ServerUser | None) -> Path:
     """The `valkey-server` of the wheel, or else a `redis-server` or `valkey-server` on PATH."""
     program = _valkey_of_the_wheel() or shutil.which("redis-server") or shutil.which("valkey-server")
     if program is not None:
-        # Do not follow links: Debian's redis-server is a link to redis-check-rdb. Started under that name, the
+        # Do not follow links: Debian's redis-server is a link to redis-check-rdb. Under the name redis-check-rdb, the
         # program checks files instead of serving.
         own = Path(program).absolute()
         return reachable_directory([own], user) / own.name

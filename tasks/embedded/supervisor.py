@@ -1,5 +1,4 @@
-"""Runs the whole system on one machine: embedded servers, workers, beat and Flower. Each of these has processes of
-its own."""
+"""Runs the whole system on one machine: embedded servers, workers, beat and Flower, each with processes of its own."""
 
 import time
 import urllib.error

@@ -17,8 +17,8 @@ SCALES = {
     "age": (17, 110), "educ": (1, 7), "income": (1, 24), "vote": (0, 1),
 }  # fmt: skip
 
-# The ends of the study's income bands, in thousands of dollars. The last band has no upper end in the study. Here
-# its upper end is 130.
+# The ends of the study's income bands, in thousands of dollars. The last band, which has no upper end in the study,
+# ends here at 130.
 INCOME_BANDS_THOUSANDS = (
     0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
 )  # fmt: skip
@@ -61,8 +61,8 @@ def validate(payload: dict[str, Any]) -> dict[str, int]:
 
 
 def derive(answers: dict[str, int]) -> dict[str, Any]:
-    """Returns the distance to each candidate on the left-right scale, the nearer candidate, the middle of the income
-    band in dollars, and whether the vote went to the nearer candidate."""
+    """Returns the distance to each candidate on the left-right scale, the nearer candidate, and the middle of the
+    income band in dollars. `vote_is_consistent` is False if the vote went to the more distant candidate."""
     to_clinton = abs(answers["self_lr"] - answers["clin_lr"])
     to_dole = abs(answers["self_lr"] - answers["dole_lr"])
     nearest = "both" if to_clinton == to_dole else "clinton" if to_clinton < to_dole else "dole"

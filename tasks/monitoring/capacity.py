@@ -63,7 +63,7 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
     """Fits a line to the number of records enqueued each day. `days_until_limit` is the number of days until that line
-    reaches the capacity. It is 0 if the capacity is already reached, and None if there are too few days or no
+    reaches the capacity. The number is 0 if the capacity is already reached, and None if there are too few days or no
     growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {

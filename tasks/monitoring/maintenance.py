@@ -1,4 +1,5 @@
-"""The functions of maintenance. The schedule, `queuectl maintenance` and people at a Python prompt call them."""
+"""The functions of maintenance. The schedule, `queuectl maintenance` and people at a Python prompt call these
+functions."""
 
 import logging
 from collections.abc import Callable

@@ -37,9 +37,9 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: the outcomes of each flow that `open` counts and whose oldest due record has waited for ten minutes or
-    more. The outcomes are counted over this wait, or over the last hour if the wait is longer. `schedule` and `broker`
-    are None if they were not read."""
+    """`recent`: the outcomes of each flow in `open` whose oldest due record has waited for at least ten minutes. The
+    outcomes are counted over this wait, but at most over the last hour. `schedule` and `broker` are None if they were
+    not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -80,8 +80,8 @@ def take_snapshot(
     with_percentiles_of_day: bool = False,
 ) -> Snapshot:
     """With `with_integrity=False`, the snapshot lists no violations. With `with_percentiles_of_day=False`, the
-    percentiles of the day are not read: no rule needs them, and reading them takes a long time with a thousand flows.
-    Raises DatabaseUnavailableError."""
+    percentiles of the day are not read. No rule needs these percentiles, and reading them takes a long time with a
+    thousand flows. Raises DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)

@@ -1,5 +1,5 @@
-"""Adds information about runs and attempts to logs and traces: fields in log lines, and spans. Both are off by
-default. They cost nothing while they are off."""
+"""Adds information about runs and attempts to logs and traces: fields in log lines, and spans. Both are off by default,
+and then cost nothing."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,7 +10,7 @@ from queue_store.runs.run import Run
 
 
 class Observer(Protocol):
-    """Each method returns a context manager. It is entered before the observed step, and left after the step."""
+    """Each method returns a context manager, which is entered before the observed step and left after the step."""
 
     def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
         """Observes a run that has claimed something. `trace_context`: the trace context of the hint that started the

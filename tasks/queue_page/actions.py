@@ -158,8 +158,8 @@ def _operators() -> Operators:
 
 
 def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]]:
-    """Returns the ids of the records that the action is for, and a dictionary. The dictionary contains the search or
-    the kind of error that selected the records. It is empty if the browser sent the ids."""
+    """Returns the ids of the records that the action is for. Also returns a dictionary with the search or the kind of
+    error that selected the records. The dictionary is empty if the browser sent the ids."""
     given = arguments.ids()
     if given is not None:
         return given, {}

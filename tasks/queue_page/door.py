@@ -39,7 +39,7 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """Our handlers list this class first among their base classes. So do the subclasses that replace Flower's handlers
+    """This is the first base class of our handlers, and of the subclasses that replace Flower's handlers
     (`guarded`)."""
 
     scripts = " 'unsafe-inline'"  # one of Flower's pages has an inline script
@@ -123,8 +123,7 @@ class LoginBehindTheDoor(LoginHandler):
 
 
 def _start_http_server(application: Flower) -> int | None:
-    """Starts Flower's server. Ends the process instead if no login is configured, although others could reach Flower
-    with these options."""
+    """Starts Flower's server. Ends the process instead if others could use Flower without a login."""
     options = application.options
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:

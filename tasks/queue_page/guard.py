@@ -1,4 +1,4 @@
-"""Decides who may see and do what.
+"""Decides who may see Flower's pages, and who may change something.
 
 Flower 2.2 asks for a login only in its API. Flower's pages and /metrics are open to everybody who reaches the port, on
 every interface. The pages show the arguments of tasks. With the Queue page, everything needs a login, except the health

@@ -48,8 +48,8 @@ class QueueHandler(BehindTheDoor, BaseHandler):
 
     @property
     def actor(self) -> str:
-        """The person who is logged in. With a login provider, this is the person's e-mail address. With a basic
-        login, this is the name that a proxy sends in its header, or else the name of the login."""
+        """The person who is logged in. With a login provider, the result is the person's e-mail address. With a basic
+        login, the result is the name that a proxy sends in its header, or else the name of the login."""
         user = self.current_user
         if isinstance(user, str):
             return user

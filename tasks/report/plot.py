@@ -12,7 +12,7 @@ Points = Sequence[tuple[datetime, float]]
 
 
 def plot(title: str, series: Mapping[str, Points], start: datetime, end: datetime) -> str:
-    """Draws up to three series. They differ in colour and dashes."""
+    """Draws up to three series, which differ in colour and dashes."""
     highest = max((value for points in series.values() for _, value in points), default=0) or 1
     span = (end - start).total_seconds()
 

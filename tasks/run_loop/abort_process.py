@@ -62,8 +62,8 @@ def _write_when_possible(
     *,
     ends_session: bool,
 ) -> None:
-    """Tries again while the database cannot be reached, and after a conflict. At a shutdown, raises the error instead.
-    The run is then declared dead when its lease ends."""
+    """Tries again while the database cannot be reached, and after a conflict. At a shutdown, raises the error instead
+    of trying again. The run is then declared dead when its lease ends."""
     while True:
         try:
             return _write(services, current, outcomes, reason, ends_session=ends_session)

@@ -58,7 +58,7 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Most flows need only the call of the handler.
+        # For most flows, an attempt is only the call of the handler.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 
@@ -175,7 +175,7 @@ class Attempts:
     async def _call_failed(
         self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
     ) -> None:
-        """Call the hook `failed`. An error of the hook is only logged."""
+        """Call the hook `failed`. If the hook raises an error, the error is only logged."""
         will_retry = self._will_retry(record, outcome)
         if will_retry is None:
             return

@@ -54,8 +54,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """Returns the outcomes of the records for which the handler was called. None if only the end of the slice
-        showed that a handler had begun another transaction. After `seconds`, no further call begins. Raises
+        """Returns the outcomes of the records for which the handler was called. Returns None if a handler had begun
+        another transaction and only the end of the slice showed this. After `seconds`, no further call begins. Raises
         RollBackError."""
         self.handler_ran = False
         flow = self._flow
@@ -140,9 +140,9 @@ class CallsInTransaction:
         self, call: list[Record], failed: Sequence[Outcome], opened: OpenSlice, session: SliceSession
     ) -> None:
         """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
-        Closes the session, because the handler may have committed changes to it. Without this error, a later handler
-        of the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
-        called only once in a slice. If it returns, `SliceSession.close` finds this out."""
+        Closes the session, because the handler may have committed changes to it. Without this error, a later handler of
+        the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
+        called only once in a slice. If the handler returns, `SliceSession.close` detects the other transaction."""
         can_ask = opened.driver.pgconn.transaction_status == TransactionStatus.INTRANS
         if can_ask and await session.renew():
             return

@@ -29,8 +29,8 @@ R = TypeVar("R")
 
 
 class Delivery:
-    """The thread that works on the run uses this class. Two parts of it are also for other threads: `unwritten`, and
-    `settle` for a thread that claims the rest of an express slice."""
+    """The thread that works on the run uses this class. Other threads may also read `unwritten`. A thread that claims
+    the rest of an express slice may also call `settle`."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Delivery:
 
     @property
     def must_stop(self) -> bool:
-        """Whether the run must stop. The run checks this between two records. If the run must stop, the rest of the
-        batch is given back."""
+        """Whether the run must stop. The run checks this property between two records. If the run must stop, the rest
+        of the batch is given back."""
         current = self.current
         return (
             self.slots.is_stopping

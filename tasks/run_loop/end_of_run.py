@@ -52,7 +52,8 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """Returns whether the server was restarted, or another server took over. If so, no record is to blame."""
+    """Returns whether the server was restarted, or another server took over. If the server changed, no record is to
+    blame."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known

@@ -1,7 +1,7 @@
 """Executors run handlers concurrently: plain functions in threads, async functions in asyncio tasks.
 
 One thread, the owner of the run, submits records and takes outcomes. The event `wake` is set when few unstarted
-records are left, so that this thread claims more.
+records are left, so that the owner claims more.
 """
 
 import queue

@@ -1,12 +1,12 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
 A run begins with a claim, or with a slice (first_slice.py). If the last batches of its flow were quick and clean
-(worker/quick_batches.py), the run continues with slices, as long as each claim or slice is full and leaves due records.
-Some records are always claimed: suspects, records with an order key, with a failed attempt or with a crash strike, and
-records whose earlier claim or slice ended without an outcome for them. Some batches start at the priority level that
-has waited longest. These batches are always claimed, too. If a slice becomes long, a second thread claims its
-unfinished records. If a record is not completed, the slice ends. In both cases, the flow's records are then claimed in
-the normal way. See docs/architecture.md, "Express slices".
+(worker/quick_batches.py), the run continues with slices. A slice comes next only if the last claim or slice was full
+and left due records. Some records are always claimed: suspects, records with an order key, with a failed attempt or
+with a crash strike, and records whose earlier claim or slice ended without an outcome for them. Batches that start at
+the priority level that has waited longest are always claimed, too. If a slice becomes long, a second thread claims its
+unfinished records. If a record is not completed, the slice ends. After a slice that became long or ended early, the
+flow's records are claimed in the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -41,10 +41,10 @@ Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
     """Returns whether runs of the flow may be express. The statement queue_store/sql/runs/hold_records.sql decides
     which records may be in a slice. No flow is express if EXPRESS_BATCH_SIZE is 0. A flow with `express=False`, with
-    concurrency, or with its own limit of one crash strike is never express. Three more cases exclude a flow without
-    `express=True`: EXPRESS_BY_ITSELF is off, the flow's outcomes must not wait for the end of a slice, or
-    MAX_CRASH_STRIKES is 1. In the last case, a record would get one attempt too many, because a crash in an express
-    slice gives no crash strike."""
+    concurrency, or with its own limit of one crash strike is never express. A flow without `express=True` is not
+    express if EXPRESS_BY_ITSELF is off, if the flow's outcomes must not wait for the end of a slice, or if
+    MAX_CRASH_STRIKES is 1. A crash in an express slice gives no crash strike, so with a limit of one strike, a record
+    would get one attempt too many."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False
@@ -122,9 +122,9 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim or slice that was not full. Hardly any record is due
-        then, and it costs less to write the outcomes with the next claim. If `has_all` is True, no slice follows
-        either, because the next transaction tries to end the run."""
+        """Whether a slice comes next. No slice follows a claim or slice that was not full: hardly any record is due,
+        and it costs less to write the outcomes with the next claim. If `has_all` is True, no slice comes next, because
+        the next transaction tries to end the run."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (
@@ -140,8 +140,8 @@ class Express:
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
-        """Works on one slice. Returns the records of the slice that were claimed but not started. None if no slice
-        is possible. The next batch must then be claimed in the normal way."""
+        """Works on one slice. Returns the records of the slice that were claimed but not started. Returns None if no
+        slice is possible, so that the next batch must be claimed in the normal way."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 

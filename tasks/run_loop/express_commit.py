@@ -1,11 +1,11 @@
 """Express slices of one-COMMIT flows. One COMMIT writes the claim, the handler's rows and the outcome, and each
 record is written once.
 
-Such a slice is committed as a whole or rolled back. It is rolled back if a record is not completed, if a handler
-reports progress or ends the transaction, or if the database or the fence refuses a write. After a rollback, no attempt
-is charged. A record can be in an express slice only once. So after a rollback the slice's records are claimed in the
-normal way, and the handlers are called again. While a slice is running, its records cannot be claimed. So a slice that
-becomes long ends after the current handler.
+An express slice is committed as a whole or rolled back. The slice is rolled back if a record is not completed, if a
+handler reports progress or ends the transaction, or if the database or the fence refuses a write. After a rollback, no
+attempt is charged. A record can be in an express slice only once. So after a rollback the slice's records are claimed
+in the normal way, and the handlers are called again. While a slice is running, its records cannot be claimed. So a
+slice that becomes long ends after the current handler.
 """
 
 import time
@@ -32,7 +32,7 @@ from .transactions import SessionEndedError
 
 
 class ClaimFirst(BaseException):
-    """Raised in the handler if it calls a method that needs a claimed record. The slice is then rolled back."""
+    """Raised in a handler that calls a method for which the record must be claimed. Then the slice is rolled back."""
 
 
 class ExpressCommit(Express):
@@ -74,8 +74,8 @@ class ExpressCommit(Express):
         return []
 
     def _commit(self) -> list[Outcome] | None:
-        """Returns the committed outcomes. None if nothing was committed. The records must then be claimed in the
-        normal way. Raises RunLostError."""
+        """Returns the committed outcomes. Returns None if nothing was committed, so that the records must be claimed in
+        the normal way. Raises RunLostError."""
         self._needs_claims = self._calls.handler_ran = False
         try:
             if self._is_suspicious():

@@ -1,6 +1,6 @@
 """Decides whether a run begins with an express slice instead of a claim. A claimed record costs about twice as much as
-a record of a slice. So if a process walks over the waiting flows, and at least two batches of an express flow are due,
-the run of this flow begins with a slice."""
+a record of a slice. So if at least two batches of an express flow are due, a process that goes through the waiting
+flows begins the run of this flow with a slice."""
 
 from queue_store.flows import FlowWithWork
 
@@ -16,9 +16,9 @@ def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> 
     """Returns how many records are due for the slice, or 0 if the run must begin with a claim. A claim comes first if
     fewer than two batches are due, no slice is allowed, the handler gets whole batches, or a batch size was set. A
     claim also comes first if too few batches in a row were quick and clean, express has ended lately, a run of the flow
-    has died lately, a slice was interrupted, records are claimed key by key, or the next claim must begin at the level
-    that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also prevent a slice, because due records
-    are counted up to this limit."""
+    has died lately, or a slice was interrupted. A run also begins with a claim if records are claimed key by key, or if
+    the claim must begin at the level that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also
+    prevent a slice, because due records are counted up to this limit."""
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:
         return 0

@@ -1,9 +1,9 @@
-"""Undoes the changes that a handler makes to the worker's process, in each way of running handlers:
+"""Undoes the changes that a handler makes to the worker's process, in each way of running handlers.
 
-    each call     context variables: the call runs in a copy. A fork that returns from a handler ends at once.
-    each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
-                  event loop of the thread, logging switched off
-    each slice    the database session (queue_store/runs/slice_session.py) and its transaction (transactions.py)
+Each call runs in a copy of the context variables. A fork that returns from a handler ends at once. After each batch,
+`ProcessState` restores signal handlers and the signal mask, working directory, umask, recursion limit, locale, socket
+timeout and the event loop of the thread. `ProcessState` also switches logging on again. After each slice,
+transactions.py and queue_store/runs/slice_session.py undo the changes to the transaction and to the database session.
 
 In docs/flows.md, the section "What a handler may do" explains this to authors.
 """
@@ -32,7 +32,7 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
-# The private function behind `signal.getsignal`. The public function also looks up an Enum member for each signal
+# The private function behind `signal.getsignal`. `signal.getsignal` itself also looks up an Enum member for each signal
 # handler, and takes ten times as long.
 _handler_of = import_module("_signal").getsignal
 

@@ -24,8 +24,7 @@ class HandlersInHand:
         self._patience_seconds = patience_seconds
 
     def oldest(self) -> InHand | None:
-        """Returns the record of the oldest call, or the first record if the call has several. None if no handler is
-        running."""
+        """Returns the first record of the oldest call. None if no handler is running."""
         calls = self._limits.calls()
         if not calls:
             return None
@@ -55,9 +54,9 @@ class HandlersInHand:
                     self._give_up([StuckHandler([record], started, now, now - started, ended_by=who)])
 
     def end_overdue(self) -> None:
-        """End the process if a handler without a time limit has run for `patience_seconds`. This time is a little
-        less than the orphan timeout. The attempt is charged. Otherwise the record would become an orphan without a
-        charge, and could hang one process after another."""
+        """End the process if a handler without a time limit has run for `patience_seconds`. `patience_seconds` is a
+        little less than the orphan timeout. The attempt is charged. If the process went on, the record would become an
+        orphan without a charge, and could hang one process after another."""
         if self._limits.are_enforced:
             return
         hung_before = time.monotonic() - self._patience_seconds

@@ -37,9 +37,9 @@ class Limits:
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Returns a context manager. If its block can be interrupted, the context manager interrupts the block at the
-        time limit and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError. Call
-        `lift` after an exception."""
+        """Returns a context manager for a `with` block. If the block can be interrupted, the context manager interrupts
+        it at the time limit and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError.
+        Call `lift` after an exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -49,8 +49,8 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. The end of the block normally does this. But if the time is over just then, the error
-        interrupts the end of the block, and the limit stays in force. Idempotent."""
+        """End the limit. Normally, the end of the block ends the limit. But if the time is over at that moment, the
+        error interrupts the end of the block, and the limit stays in force. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)

@@ -35,7 +35,8 @@ from .time_slice import TimeSlice
 logger = logging.getLogger(__name__)
 
 # A handler without a time limit is ended when it has run for this share of the orphan timeout. The rest of the
-# timeout is for the time from the claim to the handler's start. This time is at most LONGEST_RUN_SECONDS.
+# timeout is for the time from the claim to the handler's start. A claimed record waits at most LONGEST_RUN_SECONDS for
+# its handler.
 HUNG_SHARE = 0.9
 
 
@@ -47,15 +48,14 @@ def run_flow(
     run: Run | None = None,
 ) -> RunCounts:
     """Make one run of the flow. If no record is due, calls no handler, but rescues orphans if a rescue is due. Raises
-    DatabaseUnavailableError if the first claim or this rescue fails. If the database fails later, the run ends, and
+    DatabaseUnavailableError if the first claim or the rescue fails. If the database fails later, the run ends, and
     rescue gives back the records that the run leaves. `run`: a run that `new_run` has made."""
     with run or new_run(services, flow, celery_task_id) as run:
         try:
             with services.failing_claims.watch(flow.name):
                 records = run.begin()
         except CommitUnknownError as error:
-            # The COMMIT may have happened. If so, records are claimed, but no handler is called for them, so the run
-            # must end.
+            # If the COMMIT has happened, records are claimed, but no handler is called for them. So the run must end.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
             raise
         if run.is_registered:

@@ -3,10 +3,10 @@ together.
 
 A slice ends after `SLICE_SECONDS` or after `SLICE_RECORDS` records, because a long transaction prevents vacuum from
 working. Usually, the first try of a slice has no savepoints. If a record is not completed, the slice is rolled back and
-done again with a savepoint around each record. Then only that record's writes are rolled back. If records fail in
-`FAILING_SLICES` slices in a row, the next slices begin with savepoints. Just before the COMMIT, the UPDATE with the
-fence returns which records still belong to this run. If a record does not belong to the run any more, the slice is
-rolled back and done again without that record.
+done again with a savepoint around each record. In the second try, only the writes of the record that is not completed
+are rolled back. If records fail in `FAILING_SLICES` slices in a row, the next slices begin with savepoints. Just before
+the COMMIT, the UPDATE with the fence returns which records still belong to this run. If a record does not belong to the
+run any more, the slice is rolled back and done again without that record.
 
 The slice of a batch handler is its batch. It is not known which of the handler's writes belong to which record. So
 if some records fail, all writes are rolled back, and the handler is called again without those records.

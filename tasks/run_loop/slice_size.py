@@ -1,6 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
-the next slice may have more records, up to this process's fair part of the due records. In a walk through waiting
-flows, the first slice of a run may have all due records, as long as another flow waits."""
+the next slice may have more records, up to this process's fair part of the due records. If the process goes through
+waiting flows, the first slice of a run may have all due records, as long as another flow waits."""
 
 import time
 
@@ -11,7 +11,7 @@ from queue_store.settings import ProcessorSettings
 from ..authoring.flow import Flow
 from ..worker.quick_batches import QuickBatches
 
-# If a count of due records reached its limit, the count is used for this long. So one count serves several slices.
+# If a count of due records reached its limit, all slices of the next PLENTY_SECONDS use this count.
 PLENTY_SECONDS = 0.2
 
 

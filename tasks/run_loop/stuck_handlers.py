@@ -1,7 +1,7 @@
 """Finds handlers that do not stop at their time limit. Such a handler runs in a thread that nothing can interrupt, runs
-C code that does not return but releases the interpreter's lock, or catches the exception and goes on. In these cases
-the process has to end. First, the known outcomes are written through a separate connection, and the other records are
-given back. No record gets a crash strike.
+C code that does not return but releases the interpreter's lock, or catches the exception and goes on. Only the end of
+the process can stop such a handler. Before the process ends, the known outcomes are written through a separate
+connection, and the other records are given back. No record gets a crash strike.
 """
 
 import logging

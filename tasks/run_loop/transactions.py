@@ -47,13 +47,14 @@ class SessionEndedError(Exception):
 
 
 class Transaction:
-    """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler,
-    and asynchronous for an `async def` handler. Its coroutines suspend only if the handler is asynchronous.
+    """The transaction that all calls of a slice receive, one after the other. The transaction is synchronous for a
+    plain handler, and asynchronous for an `async def` handler. The coroutines of this class suspend only if the handler
+    is asynchronous.
 
     `connection`: a SQLAlchemy connection. None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure. It does so after too many conflicts in a
-    row. `is_alone`: whether the slice has only one record. If so, and if the handler made the server end the session,
-    this record is charged.
+    whether a conflict between transactions counts as the handler's failure. After too many conflicts in a row, a
+    conflict counts as a failure. `is_alone`: whether the slice has only one record. If the handler made the server end
+    the session, the record is charged only if it is alone in its slice.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin. It cannot begin if the handler left a savepoint of SQLAlchemy open or
+        """Whether the next call can begin. No call can begin if the handler left a savepoint of SQLAlchemy open or
         broken, because SQLAlchemy then refuses every statement."""
         return self.is_whole and (
             self._connection is None or self._connection.get_nested_transaction() is None
@@ -197,9 +198,9 @@ async def awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException, sqlstates: Sequence[str]) -> bool:
-    """Whether the server ended the session with one of these codes. If the connection is used after that, the new
-    error says only that the connection is closed. So this function also looks at the earlier errors in the chain of
-    causes, and into groups of exceptions. The chain can be circular."""
+    """Whether the server ended the session with one of these codes. If the connection is used after the end of the
+    session, the new error says only that the connection is closed. So this function also looks at the earlier errors in
+    the chain of causes, and into groups of exceptions. The chain can be circular."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -3,10 +3,11 @@ waiting flows, without a hint for each of them. So hundreds of flows with a few 
 one flow with many records. If a run is short, the next run begins in the transaction that ends this run
 (queue_store/runs/succession.py).
 
-Each process goes through the waiting flows in ascending order of their names. After the last name comes the first. The
-process begins at a random flow, and stops at the flow at which another process began. Then it reads again which flows
-wait, and goes through them in descending order. It begins just before its own first flow, and stops at the flows that
-another process has run. So a process seldom has to read again which flows still wait.
+Each process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
+with the first name. The process begins at a random flow, and stops at the flow at which another process began. Then the
+process reads again which flows wait, and goes through them in descending order. On the way back, the process begins
+just before its own first flow, and stops at the flows that another process has run. So a process seldom has to read
+again which flows still wait.
 """
 
 import random
@@ -41,7 +42,7 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Make a run of each of these flows. After a run has claimed records, no more runs are made once `EMPTY_RUNS` runs
+    """Make a run of each of the `flows`. After a run has claimed records, no more runs are made once `EMPTY_RUNS` runs
     in a row have claimed nothing. Other processes have probably run the next flows already. Returns False if nothing
     was claimed, or if no other run may begin."""
     claimed_count = empty_count = 0
@@ -64,8 +65,8 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
-    """Returns how many records the run has claimed. If the run raises an error, ends the run and its successor.
-    Otherwise both would count as running until they are declared dead, although no process works on them."""
+    """Returns how many records the run has claimed. If the run raises an error, ends the run and its successor. Runs
+    that are not ended count as running until they are declared dead, although no process works on them."""
     try:
         return run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
     except BaseException as error:

@@ -1,8 +1,9 @@
 """Calculates when an entry was due last, and when it is due next.
 
 When the clocks are put back, one hour occurs twice. A crontab that names its hours is due only in the first of these
-two hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. If the clocks skip the
-time of an entry, the entry is due later by the skipped time.
+two hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. When the clocks are put
+forward, some times are skipped. An entry whose due time is skipped is due later, by as much as the clocks are put
+forward.
 """
 
 from collections.abc import Iterator

@@ -61,8 +61,8 @@ def _instant(text: object) -> datetime | None:
 
 
 def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
-    """Calls the entry's task. The first returned value is None, or a text that says what went wrong. The second is
-    true if the same maintenance was already running."""
+    """Calls the entry's task. The first returned value is None, or a text that says what went wrong. The second value
+    is true if the same maintenance was already running."""
     try:
         with for_an_occurrence():
             app.tasks[schedule_entry["task"]](

@@ -1,11 +1,11 @@
-"""The scheduler of Celery beat. It keeps the occurrences of the schedule in Postgres.
+"""The scheduler of Celery beat, which keeps the occurrences of the schedule in Postgres.
 
 `beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each due
 time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest. Until
 an occurrence has ended, beat sends hints for it whenever no worker works on it. For plain intervals, beat stores no
 occurrences and only sends hints. Several beats may run. Normally, only the beat that holds the lease stores occurrences
 and sends hints. If a beat cannot read the schedule in the database, it sends the hints for plain intervals even without
-the lease. These additional hints do no harm. If no worker serves a Celery queue, the queue's list in Redis stays
+the lease. Hints from several beats do no harm. If no worker serves a Celery queue, the queue's list in Redis stays
 bounded: beat sends nothing to a list that is already long.
 """
 
@@ -46,7 +46,7 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = False
         super().__init__(*args, **kwargs)
 
-    # Beat makes a scheduler for its banner, and reports wrong settings only after that. So the settings are read on
+    # Beat makes a scheduler for its banner, before beat reports wrong settings. So the scheduler reads the settings on
     # first use.
     @cached_property
     def _heartbeat_file(self) -> str:
@@ -76,9 +76,9 @@ class OccurrenceScheduler(Scheduler):
             QueueStoreError,
             psycopg.Error,
         ) as error:  # psycopg.Error: the session was ended while beat was frozen
-            # Without the schedule, no beat knows which beat has the lease. So each beat sends hints for plain
-            # intervals, which do no harm. One of the hints starts the check, which reports that the database cannot be
-            # reached.
+            # While the schedule cannot be read, no beat knows which beat has the lease. So each beat sends the hints
+            # for plain intervals. Hints from several beats do no harm. One of the hints starts the check, which reports
+            # that the database cannot be reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -137,7 +137,7 @@ class OccurrenceScheduler(Scheduler):
                 occurrences.notice(cursor, name, due_at)
 
     def _hint(self, entry: str, due_at: datetime) -> None:
-        """Sends a hint. If that fails, a later `look` sends the hint again."""
+        """Sends a hint. If the hint cannot be sent, a later `look` sends it again."""
         if not self._has_room(celery_queue_name("control")):
             return
         try:

@@ -27,7 +27,8 @@ class Handlers(Protocol):
     def oldest(self) -> InHand | None: ...
 
     def end(self, request: EndRequest) -> None:
-        """Ends the process if one of its handlers is processing the request's record under the request's claim."""
+        """Ends the process if one of its handlers is processing the record that the request names, under the same
+        claim."""
         ...
 
     def end_overdue(self) -> None:

@@ -11,9 +11,10 @@ MOST_BATCHES = 1_000
 
 @dataclass(slots=True)
 class QuickBatches:
-    """`slice_size`: how many records the next slice may have, according to how long the last slices took. 0 if no slice
-    has changed this number since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in the
-    middle of the last slice. The other records of that slice must be claimed, and no batch has been claimed since."""
+    """`slice_size`: how many records the next slice may have, according to how long the last slices took. This number
+    is 0 if no slice has changed it since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in
+    the middle of the last slice, and no batch has been claimed since then. The unstarted records of the interrupted
+    slice must be claimed."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES

@@ -24,7 +24,7 @@ _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
 _soft_error: type[Exception] | None = None  # the next signal raises this; afterwards the time limit goes on
-# While a soft limit uses the timer, this is the end of the time limit, by time.monotonic().
+# The end of the flow's time limit, by time.monotonic(), while a soft limit uses the timer.
 _hard_at: float | None = None
 
 
@@ -44,8 +44,8 @@ def arm(seconds: float) -> None:
     """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that is running at that
     moment. Main thread only.
 
-    This also sets our signal handler again, because a library may have replaced the handler since the last call. The
-    signal's default action would end the process."""
+    `arm` also sets our signal handler again, because a library may have replaced the handler since the last call.
+    Without our handler, the signal could end the process."""
     global _armed_seconds  # noqa: PLW0603
     install()
     _armed_seconds = seconds
@@ -63,8 +63,9 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """In this block, the time limit raises nothing. If the time is over before the block ends, the exception is
-    raised at the end of the block. Does nothing in threads other than the main thread, or if there is no limit."""
+    """In the block of this context manager, the time limit raises nothing. If the time is over before the block ends,
+    the exception is raised at the end of the block. Does nothing in threads other than the main thread, or if there is
+    no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield

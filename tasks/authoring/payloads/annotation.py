@@ -15,8 +15,8 @@ _PLAIN_ORIGINS = (dict, list, Mapping, MutableMapping, Sequence, Union, UnionTyp
 
 
 def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
-    """The type of the payload. For a batch handler, it is the X of `list[FlowContext[X]]`. Raises ValueError if a batch
-    handler is annotated to receive objects other than FlowContexts."""
+    """The type of the payload. For a batch handler, this type is the X of `list[FlowContext[X]]`. Raises ValueError if
+    a batch handler is annotated to receive objects other than FlowContexts."""
     if not is_batch:
         return annotation
     for part in _parts(annotation):

@@ -33,5 +33,5 @@ __all__ = [
     "worker_rules",
 ]
 
-# An alert with one of these codes is resolved when a judgement no longer yields the alert's finding.
+# An alert with a code in JUDGED_CODES is resolved when a judgement no longer yields the alert's finding.
 JUDGED_CODES = (*registered_codes(), *RETIRED_CODES)

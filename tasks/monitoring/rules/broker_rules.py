@@ -9,7 +9,7 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
-# An error reply begins with a code. These are the next steps by code.
+# An error reply begins with a code. NEXT_STEPS holds the next step for each code.
 NEXT_STEPS = {
     "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or make this one primary (REPLICAOF NO "
     "ONE)",

@@ -14,8 +14,8 @@ SILENT_SECONDS = 600.0  # long enough for a cron job that runs `queuectl check` 
 
 @rule("contact_without_channel")
 def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
-    """A process once had a channel to the contact. But the last such process was seen more than SILENT_SECONDS ago. A
-    contact that was never set yields no finding."""
+    """The last process that had a channel to the contact was seen more than SILENT_SECONDS ago. A contact that was
+    never set yields no finding."""
     missing = [contact for contact in snapshot.contacts if contact.silent_seconds > SILENT_SECONDS]
     if not missing:
         return

@@ -65,7 +65,7 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("database_takes_no_writes")
 def takes_no_writes(snapshot: Snapshot) -> Iterator[Finding]:
-    """Without writes there are no claims and no heartbeats, so most other findings follow from this one."""
+    """Without writes, there are no claims and no heartbeats, so most other findings have the same cause."""
     if snapshot.server.takes_no_writes:
         kind = (
             "a standby" if snapshot.server.is_replica else "set to read-only, often because its disk is full"

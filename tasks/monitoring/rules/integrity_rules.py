@@ -34,7 +34,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_counts")
 def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are not corrupt. But somebody changed a status by hand, so the counts are wrong."""
+    """Somebody changed a status by hand, so the counts are wrong. The records are not corrupt."""
     for violation in snapshot.violations:
         if violation.check.name == COUNTS_CHECK:
             yield Finding(
@@ -48,7 +48,7 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("lost_evidence")
 def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are not corrupt. But part of their history was lost, or was changed afterwards."""
+    """Part of the records' history was lost, or was changed afterwards. The records are not corrupt."""
     found = [violation for violation in snapshot.violations if violation.check.name in EVIDENCE]
     if found:
         yield Finding(

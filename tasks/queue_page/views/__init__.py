@@ -31,14 +31,14 @@ VIEWS: dict[str, View] = {
     "database": database.database,
     "stops": stops.stops,
 }
-# These views read from the replica, if there is one. All other views read from the primary. A replica that lags
-# behind would show living workers as silent. The state of a server can be read only from that server.
+# The views in LARGE_VIEWS read from the replica, if there is one. All other views read from the primary. A replica that
+# lags behind would show living workers as silent. The state of a server can be read only from that server.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`replica_lag_seconds`: None if the answer does not come from a replica."""
+    """`replica_lag_seconds` is None if the answer does not come from a replica."""
 
     answer: Any
     replica_lag_seconds: float | None

@@ -36,8 +36,8 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """Returns the worst level of any single flow, for each figure. In a level of all flows together, a large flow
-    would hide a small one."""
+    """Returns the worst level of any single flow, for each figure. If all flows together had one level, a large flow
+    would hide the problem of a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")
     return {name: max((f["levels"][name] for f in flows), key=order.index, default=None) for name in names}

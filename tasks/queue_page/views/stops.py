@@ -1,4 +1,4 @@
-"""The stops by operators. Every page shows them as long as they last."""
+"""The stops by operators. Every page shows a stop as long as the stop lasts."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ STOPS_AT_MOST = 20
 
 
 def stops(request: ViewRequest) -> dict[str, Any]:
-    """Returns the number of stops, and at most STOPS_AT_MOST of them. Stops of all flows come first."""
+    """Returns the number of stops, and at most STOPS_AT_MOST of them. A stop that applies to all flows comes before
+    stops of single flows."""
     stopped = read_switches(request.cursor).stopped
     return {"count": len(stopped), "stops": [_said(stop) for stop in stopped[:STOPS_AT_MOST]]}
 
