@@ -32,8 +32,8 @@ _control = celery_queue_name("control", _settings.schema)
 control_exchange = celery_queue_name("celery", _settings.schema)
 event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.schema)
 
-# `control` carries fan_out and the maintenance schedule. It needs a worker of its own (-Q control), because long
-# batches in the same pool would starve it. A flow with `queue="slow"` needs a worker with -Q slow.
+# `control` carries fan_out and the maintenance schedule. This Celery queue needs a worker of its own (-Q control),
+# because long batches in the same pool would delay these tasks. A flow with `queue="slow"` needs a worker with -Q slow.
 task_default_queue = _flows
 task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]
 task_create_missing_queues = True
@@ -89,7 +89,7 @@ imports = [
 ]
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab. The
-# beat that holds the lease stores each due time, and the task runs once for it. If several due times were missed, the
+# beat that holds the lease stores each due time, and the task runs once for each. If several due times were missed, the
 # task runs once for all of them. For an entry with a plain interval, beat only sends a message each time.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}

@@ -2,8 +2,8 @@
 files.
 
 The sdist is built from the files of the commit alone, and the wheel from the sdist. A second wheel is built from the
-commit, and must equal the first wheel. Other files in the checkout, file times and the umask make no difference. The
-first argument is the directory to build into. The second is the path of the bill of materials.
+commit, and must equal the first wheel. Other files in the checkout, file times and the umask do not change what is
+built. The first argument is the directory to build into. The second argument is the path of the bill of materials.
 """
 
 import hashlib

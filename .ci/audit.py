@@ -1,7 +1,7 @@
-"""Ask the vulnerability service about every library of `LOCK_FILES`, and say loudly which libraries the service could
+"""Ask the vulnerability service about every library of `LOCK_FILES`, and name the libraries that the service could
 not judge.
 
-Exits with 1 if a library is vulnerable. Exits with 75 if nothing could be audited, which is neither good nor bad.
+Exits with 1 if a library is vulnerable. Exits with 75 if no library could be judged.
 """
 
 import json

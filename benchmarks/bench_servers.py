@@ -1,4 +1,4 @@
-"""The servers for a session of benchmarks. They are embedded and durable, with Postgres' own defaults."""
+"""The embedded servers for a session of benchmarks. Postgres keeps its own defaults, which are durable."""
 
 import os
 import shutil
@@ -51,7 +51,8 @@ class BenchServers:
         return server_cpu_seconds(self.postgres_pid)
 
     def with_another_database(self, name: str) -> "BenchServers":
-        """Creates and migrates a second database on the same server. Its hints go to a Redis database of their own."""
+        """Creates and migrates a second database on the same server. The hints for the new database go to another
+        Redis database."""
         self.connect().execute(f"CREATE DATABASE {name}".encode()).connection.close()
         url = self.url.replace(f"/{DATABASE}?", f"/{name}?")
         _migrate(url)
@@ -60,7 +61,7 @@ class BenchServers:
 
 @contextmanager
 def running_servers() -> Iterator[BenchServers]:
-    """Starts the servers. Stops and removes them at the end, also after an error."""
+    """Starts the servers. At the end, also after an error, stops the servers and removes their files."""
     directory = Path(tempfile.mkdtemp(prefix="pq-bench-", dir=os.environ.get("BENCH_DIRECTORY")))
     directory.chmod(0o711)
     postgres = EmbeddedPostgres(directory, settings=SETTINGS)

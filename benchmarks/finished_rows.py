@@ -1,6 +1,6 @@
 """Makes millions of finished rows, spread over thirty days, and half a million pending rows. The benchmarks of
-monitoring and of the Queue page read these rows. FLOWS=1000 spreads the rows over 1,000 flows. FAILED=1000000 gives a
-million of the finished rows the status failed."""
+monitoring and of the Queue page read these rows. FLOWS=1000 spreads the rows over 1,000 flows. With
+FAILED=1000000, a million of the finished rows have the status failed."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The flows of the benchmarks. They do almost nothing, so that the benchmarks measure the system."""
+"""The flows of the benchmarks. The handlers do almost nothing, so that the benchmarks measure the system."""
 
 import asyncio
 import time

@@ -114,8 +114,8 @@ class Shares:
 
 
 def measure_shares(url: str, postmaster_pid: int) -> Shares:
-    """Processes records, folds counts and makes the monitoring calls, all at the same time. Each of the three has its
-    own database role. Each poll begins with a different call."""
+    """Processes records, folds counts and makes the monitoring calls, all at the same time. Each of these
+    activities has its own database role. Each poll begins with a different call."""
     calls = monitoring_calls()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORK, {"count": WORK_RECORDS})

@@ -1,9 +1,9 @@
 """Predicts the rates of machines that are larger than this one: `python -m benchmarks.scaling`.
 
-It uses mean value analysis of a closed network, in which batches of 100 records circulate. Each batch passes three
-stations. The first is the worker process, which runs the handlers. There, no batch waits for another batch. The second
-is the server's CPU, which Seidmann's approximation models with a queue for each core. The third is the flush of the
-log, with one queue. Commits that arrive at the same time share a flush.
+The model is mean value analysis of a closed network, in which batches of 100 records circulate. Each batch passes three
+stations. The first station is the worker process, which runs the handlers. In this station, no batch waits for another
+batch. The second station is the server's CPU, which Seidmann's approximation models with a queue for each core. The
+third station is the flush of the log, with one queue. Commits that arrive at the same time share a flush.
 """
 
 from dataclasses import dataclass

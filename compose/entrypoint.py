@@ -1,5 +1,5 @@
-"""The containers' entry point. It refuses to start without a command, or if a file hides one of this project's
-packages. Otherwise it runs the command."""
+"""The containers' entry point refuses to start without a command, or if a file hides one of this project's packages.
+Otherwise it runs the command."""
 
 import os
 import sys

@@ -14,7 +14,7 @@ from tests.support.schemas import TEST_SCHEMA, VARIABLE
 from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
 from tests.support.store import Store, store_on
 
-# A shell starts background processes with SIGINT ignored, and child processes inherit that. With the default handler,
+# A shell makes background processes ignore SIGINT, and their child processes ignore it, too. With the default handler,
 # tests can interrupt the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -26,7 +26,7 @@ LONGEST_FILE = "test_message_fuzz"  # ten thousand messages: the longest file of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start processes take longest. They run first, so that the suite does not wait for them at its end."""
+    """Files that start processes take longest, so they run first."""
     items.sort(key=lambda item: (item.path.stem != LONGEST_FILE, item.path.parent.name not in LONGEST))
 
 
@@ -75,7 +75,7 @@ def database(clean_database_url: str) -> Iterator[DatabaseManager]:
 
 @pytest.fixture
 def own_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
-    """A migrated database for one test alone. For tests that change the schema or the statistics."""
+    """A migrated database for one test alone. The test may change the schema and the statistics."""
     name = postgres_server.create_database(template=template_database)
     yield postgres_server.database_url(name)
     postgres_server.drop_database(name)

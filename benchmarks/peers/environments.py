@@ -1,4 +1,4 @@
-"""The environments of the peers. They are made once, from PyPI and npm, in BENCH_PEERS (default:
+"""The environments of the peers are made once, from PyPI and npm, in BENCH_PEERS (default:
 .data/bench-peers)."""
 
 import os
@@ -11,7 +11,7 @@ PYTHON_PACKAGES = {
     "pgqueuer": ["pgqueuer==1.6.0", "asyncpg==0.31.0", "uvloop==0.22.1"],
     "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]==3.3.9"],
 }
-# The peers get their own Node.js. Their newest versions need a newer Node.js than most machines have.
+# These peers get a Node.js of their own, because their newest versions need a newer one than most machines have.
 NODE_PACKAGES = ["node@22.23.3", "graphile-worker@0.18.0", "pg-boss@12.38.0"]
 
 
@@ -32,7 +32,7 @@ def python_of(peer: str) -> Path:
 
 
 def node_modules() -> Path:
-    """The directory of Node.js and the peers that use it. Installs them if they are missing or have other versions."""
+    """The directory of Node.js and its packages. Installs the packages if they are missing or have other versions."""
     home = directory() / "node"
     if _is_stale(home, NODE_PACKAGES):
         home.mkdir(parents=True, exist_ok=True)

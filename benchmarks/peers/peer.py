@@ -25,9 +25,9 @@ Command = Callable[[], list[str]]
 
 @dataclass(frozen=True)
 class Peer:
-    """`left` is a query that is true while jobs are left. It is None if the peer's workers end on their own when no
-    jobs are left. `packages` are the packages that the report names. `wanted` says how many times as fast as the peer
-    we should be."""
+    """`left` is a query that is true while jobs are left. `left` is None if the peer's workers end on their own when
+    no jobs are left. `packages` are the packages that the report names. `wanted` says how many times as fast as the
+    peer we should be."""
 
     name: str
     command: Command
@@ -48,7 +48,7 @@ def node_driver(driver: str) -> Command:
 
 
 class PeerProcesses:
-    """The processes of a peer. They use a database of their own on the benchmark's server."""
+    """The processes of a peer, with a database of their own on the benchmark's server."""
 
     def __init__(self, peer: Peer, servers: BenchServers, url: str) -> None:
         self.peer = peer

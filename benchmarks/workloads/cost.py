@@ -17,7 +17,7 @@ from queue_store.settings import DatabaseSettings, parse_database_url
 
 KIB = 1024
 LOG_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8"
-# These are the COMMITs of the workers only, because the benchmark itself uses no transaction blocks.
+# This query counts only the COMMITs of the workers, because the benchmark itself uses no transaction blocks.
 COMMITS = "SELECT sum(calls)::float8 FROM pg_stat_statements WHERE query = 'COMMIT'"
 STATEMENTS = """
 SELECT sum(calls)::float8 FROM pg_stat_statements

@@ -40,7 +40,7 @@ def _drain(session: Session, worker: Worker, count: int | None = None) -> float:
 
 
 def _control(session: Session, worker: Worker) -> None:
-    """Compares the drain with itself. This shows how much a ratio varies on this machine by chance."""
+    """Compares the drain with itself, to show how much a ratio varies on this machine by chance."""
     session.note_ratio(
         compare(
             "drain : drain (control)",
@@ -52,7 +52,7 @@ def _control(session: Session, worker: Worker) -> None:
 
 
 def _with_history(session: Session, worker: Worker) -> None:
-    """Measures two databases on one server in turns. Only one of them has finished rows."""
+    """Measures two databases on one server in turns. Only one of the databases has finished rows."""
     servers = session.servers.with_another_database("with_history")
     with servers.connect() as connection, running_worker(servers) as historian:
         known = 0

@@ -71,8 +71,8 @@ def _by_hand(session: Session) -> float:
 
 
 def _work_by_hand(session: Session) -> None:
-    """Starts both hand-written workers. They begin to claim only when both are connected, because our processes are
-    also connected before they claim."""
+    """Starts both hand-written workers. These workers begin to claim only when both are connected, because our
+    processes are also connected before they claim."""
     command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)

@@ -1,4 +1,4 @@
-"""The documentation site: Sphinx reads the pages where they stand, so that their links work on a code host as well.
+"""The documentation site. Sphinx reads the pages in place, so that the pages' links also work on a code host.
 
 The tree of pages is docs/site/index.md. `make docs` builds the site into .data/site, and any warning is an error.
 """
@@ -51,7 +51,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # the rows after a COPY are n
 def link_to_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Node
 ) -> nodes.Node | None:
-    """Signatures name the module in which a class is defined; the entry of the class has the public name."""
+    """A signature names the module that defines a class, but the site's entry for the class has its public name."""
     name = node.get("reftarget", "").rpartition(".")[2]
     if node.get("refdomain") != "py" or name not in tasks.__all__:
         return None

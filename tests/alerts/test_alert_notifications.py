@@ -102,7 +102,7 @@ def test_what_could_not_be_sent_in_time_is_not_sent_after_the_end(
 
 
 def test_the_end_is_not_sent_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
-    """A sender has taken the notification `opened`. Nobody knows whether the sender has delivered it, so the
+    """A sender has taken the notification `opened`. Nobody knows whether the sender has delivered `opened`, so the
     notification `resolved` must wait."""
     update(database, finding())
     with database.transaction() as cursor:
@@ -128,8 +128,8 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_after_the_others(calls: Collection[Future[Any]], seconds: float) -> Any:
-        """Waits until the two calls that do not hang have ended, and then starts the time limit. So a slow machine does
-        not matter."""
+        """Waits until the two calls that do not hang have ended, and then starts the time limit. So the test also
+        passes on a slow machine."""
         wait_until(lambda: sum(call.done() for call in calls) == 2, "the other contacts")
         return wait(calls, seconds)
 

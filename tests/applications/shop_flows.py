@@ -1,4 +1,4 @@
-"""The flow of a shop. It adds an invoice for each order, in the transaction that completes the record."""
+"""The flow of a shop adds an invoice for each order, in the transaction that completes the record."""
 
 from typing import Any
 

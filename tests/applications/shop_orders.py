@@ -1,5 +1,5 @@
 """A shop whose task writes an invoice for each order, as a team would write it with plain Celery.
-test_random_kills.py changes two lines of it, and moves the call of the task into the transaction."""
+test_random_kills.py changes two lines of this module, and moves the call of the task into the transaction."""
 
 import os
 from contextlib import suppress

@@ -18,7 +18,7 @@ ORDER BY query LIKE 'INSERT%%', xact_start DESC
 
 
 def child_in_a_slice(world: World) -> int | None:
-    """Returns None if no such child was seen within a second."""
+    """Returns a child's process id, or None if no child was seen in a slice within a second."""
     of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     children = {pid for worker in world.workers for pid in world.pool_children(worker)}
     deadline = time.monotonic() + LOOK_SECONDS

@@ -3,9 +3,9 @@ full. Each worker process makes runs of the waiting flows in a row, so runs can 
 
 The product's own predicate, `may_be_express`, says which flows may be express. The run lasts minutes, it kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
-minutes after a death, and six batches after a failure. With these waits hardly any slice would ever begin. So
-`be_eager` makes the waits very short. A worker makes runs in a row only if it has at least twenty flows, so `be_eager`
-also lowers this number.
+minutes after a death, and six batches after a failure. With the product's waits, a chaos run would have hardly any
+slices. So `be_eager` makes the waits very short. A worker makes runs in a row only if it has at least twenty flows, so
+`be_eager` also lowers this number.
 """
 
 import runpy
@@ -24,8 +24,8 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Shortens the waits before express slices are tried again. A few flows count as many. A worker calls this before
-    it forks."""
+    """Shortens the waits before express slices are tried again. With only two flows, a worker already makes runs in a
+    row. A worker calls this before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]

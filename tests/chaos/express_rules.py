@@ -1,11 +1,10 @@
-"""The ledger's rules about express slices. Because of these slices, the claims and calls of all flows also need
-rules.
+"""The ledger's rules about express slices, and about the claims and calls of all flows.
 
 A call names its record, its claim number, its run, and when the record was claimed or held. A call whose claim is
 in the history is the call of an owner. Any other call is an express attempt whose slice ended without an outcome.
 Only records of flows that may be express have such attempts, and each record has at most one for each claim number.
-A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. Then the record may have
-another express attempt.
+A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. If the mark is lost, the
+record may have another express attempt.
 
 If a flow declares no batch size, its batches have up to 100 records, and its slices up to 500.
 """

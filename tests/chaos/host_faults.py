@@ -13,7 +13,7 @@ from tests.chaos.world import LEASE_SECONDS, World
 
 
 def freeze_worker(world: World) -> InjectedFault | None:
-    """Freezes only the main process; its children go on without it."""
+    """Freezes only the main process of a worker. The children go on without the main process."""
     return freeze(world.rng.choice(world.workers).pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 
@@ -22,8 +22,8 @@ def freeze_beat(world: World) -> InjectedFault | None:
 
 
 def step_clock(world: World) -> InjectedFault | None:
-    """Makes the clock of one worker's host jump by up to a day, forwards or backwards. Later it jumps back to the
-    right time."""
+    """Makes the clock of one worker's host jump by up to a day, forwards or backwards. Later the clock jumps back to
+    the right time."""
     clock = world.rng.choice(world.clocks)
     step = world.rng.choice([-86_400, -600, -30, 30, 600, 86_400]) * world.rng.uniform(0.5, 1)
     clock.step(step)
@@ -37,7 +37,7 @@ def step_clock(world: World) -> InjectedFault | None:
 
 
 def freeze(pid: int, seconds: float) -> InjectedFault | None:
-    """Sends SIGSTOP. The fault counts if the process is still stopped when the time is over."""
+    """Sends SIGSTOP. The fault counts only if the process is still stopped after `seconds`."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         created_at = psutil.Process(pid).create_time()
         if not is_running(pid):

@@ -1,5 +1,5 @@
-"""Reads the log of Postgres, and finds sessions that were ended without a reason. Three things are reasons: a
-fault, a hostile handler, and the death of the session's run."""
+"""Reads the log of Postgres, and finds sessions that were ended without a reason. A reason is a fault, a hostile
+handler, or the death of the session's run."""
 
 import re
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ WHERE r.state = 'dead' OR r.error_message LIKE 'a handler did not stop%'
 
 
 def ended_innocents(world: "World") -> list[tuple[str, int]]:
-    """Returns the application name and the process id of each such session."""
+    """Returns the application name and the process id of each session that was ended without a reason."""
     of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     dead = {pid for (pid,) in world.query(OF_THE_DEAD)}
     logs = (log.read_text(errors="replace") for log in world.directory.glob("*.log"))

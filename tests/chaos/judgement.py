@@ -61,8 +61,8 @@ def judge(world: World, result: Result) -> None:
 
 
 def _buffers_of_an_empty_claim(world: World) -> int:
-    """Counts the buffers that an empty claim reads. First vacuums the tables whose vacuum statistics were reset by
-    a crash, as the system itself would do."""
+    """Counts the buffers that an empty claim reads. First vacuums the tables whose vacuum statistics a crash has reset,
+    as the sentinel does."""
     manager = connect(world.postgres.url())
     vacuum_forgotten_tables(manager)
     manager.dispose()

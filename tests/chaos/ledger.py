@@ -172,8 +172,8 @@ def enter(
     express_flows: Iterable[str] = (),
     crashed_at: Iterable[float] = (),
 ) -> None:
-    """Enters what producers and handlers noted, which flows may be express, and when Postgres crashed. Called after
-    the run."""
+    """Enters the notes of producers and handlers, the flows that may be express, and the times of Postgres' crashes.
+    Called after the run."""
     from tests.chaos.producer import keys
 
     batches: dict[str, bool] = {}
@@ -205,7 +205,7 @@ def enter(
 
 
 def violations(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
-    """Returns each rule that was broken, with up to five examples. Empty if the run was correct."""
+    """Returns each rule that was broken, with up to five examples. The result is empty if the run was correct."""
     connection.execute("SET LOCAL jit = off")
     found = {rule: connection.execute(query.encode()).fetchmany(5) for rule, query in RULES.items()}
     return {rule: examples for rule, examples in found.items() if examples}
@@ -241,8 +241,8 @@ def waits(connection: psycopg.Connection[Any]) -> tuple[float, float]:
 
 
 def strikes(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
-    """Returns the number of records with crash strikes, the number of strikes, the most strikes of one record, and
-    the number of records with three or more."""
+    """Returns the number of records with crash strikes, the number of strikes, the most strikes of one record, and the
+    number of records with three or more strikes."""
     row = connection.execute(STRIKES).fetchone()
     assert row is not None
     return tuple(row)

@@ -34,8 +34,8 @@ State = list[tuple[str, str]]
 
 
 def settle(url: str) -> State:
-    """Makes the second queue. Must be called before anything else runs in this process. Returns the state of the
-    second queue, or an empty list if there is no second queue."""
+    """Makes the second queue. Call this before anything else runs in this process. Returns the state of the second
+    queue, or an empty list if there is no second queue."""
     if TEST_SCHEMA == PUBLIC:
         return []
     with in_schema(PUBLIC):

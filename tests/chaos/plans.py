@@ -9,8 +9,8 @@ from tests.chaos import faults, host_faults
 from tests.chaos.fault import Fault
 
 KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
-# These faults wait until every worker is up. All other faults wait until one worker is up. On a busy machine, a
-# fault could otherwise come before any worker has started, and would prove nothing.
+# Heavy faults wait until every worker is up. All other faults wait until one worker is up. On a busy machine, a fault
+# could otherwise come before any worker has started, and would prove nothing.
 HEAVY = (
     *("kill_worker", "freeze_worker", "deploy", "restart_postgres", "crash_postgres", "exhaust_connections"),
     *("restart_redis", "cut_connections", "stall_connections"),

@@ -1,8 +1,8 @@
 """A producer that is a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
 
-Before each COMMIT, it notes in its journal what it tries. After the COMMIT, it notes what was acknowledged. It can
-be killed at any moment; its successor uses another prefix. It waits while there is a file `hold` next to the
-journal, and ends when there is a file `stop`.
+Before each COMMIT, the producer notes in its journal what it tries. After the COMMIT, it notes what was acknowledged.
+The producer can be killed at any moment. Its successor uses another prefix. The producer waits while there is a file
+`hold` next to the journal, and ends when there is a file `stop`.
 """
 
 import itertools
@@ -56,8 +56,7 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
             return
         batch = f"{prefix}-{number}"
         _note(journal, {"tried": batch})
-        # After an error nothing is acknowledged. The ledger allows for both results, because the COMMIT may have
-        # happened.
+        # After an error, nothing is acknowledged. The COMMIT may have happened or not, and the ledger accepts both.
         with suppress(psycopg.Error, QueueStoreError):
             if connection is None or connection.closed:
                 connection = psycopg.connect(
@@ -81,8 +80,8 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
 
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
-    """A slice ends at the first record that is not completed at once. So with express, most batches have no such
-    record, and the other batches have more of these records than usual."""
+    """A slice ends at the first record that is not completed at once. So with express, most batches have only records
+    that are completed at once. The other batches have more failing and hostile records than usual."""
     if not is_express():
         return [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < CLEAN_BATCHES:

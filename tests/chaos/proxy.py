@@ -36,7 +36,7 @@ class Proxy:
         self._loop.close()
 
     def stall(self) -> None:
-        """After this method has returned, nothing that arrives is forwarded and nothing is closed, until `flow` is
+        """When `stall` has returned, the proxy forwards nothing that arrives and closes nothing, until `flow` is
         called."""
         self._do(self._stall())
 

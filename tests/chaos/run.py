@@ -30,8 +30,8 @@ TICK_SECONDS = 0.1
 OBSERVE_SECONDS = 0.5
 SAY_SECONDS = 30.0
 PRODUCERS = 2
-# If the injection of a fault raises one of these errors, the fault is injected again later. Another fault was in the
-# way, or the machine is too busy.
+# If the injection of a fault raises one of these errors, the fault is injected again later. The error means that
+# another fault was in the way, or that the machine is too busy.
 TROUBLE = (
     psycopg.Error,
     redis.RedisError,
@@ -73,8 +73,7 @@ class ChaosRun:
             self._plan(at, lambda fault=fault: self._inject(fault))
 
     def execute(self) -> Result:
-        """Returns a result in every case. If the run broke off, the result says so, and this counts as a
-        violation."""
+        """Returns a result in every case. If the run broke off, the result names this as a violation."""
         before = signal.signal(signal.SIGTERM, _break_off)
         try:
             self._timed("start", self.world.start)

@@ -1,6 +1,6 @@
-"""A short run in one process, with forced races. It causes once each hazard that the ledger must detect.
+"""A short run in one process, with forced races. Each hazard that the ledger must detect happens once.
 
-In the chaos run, hazards happen by chance and in large numbers. Here each hazard happens with certainty. So after a
+In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So after a
 second it is known whether the ledger catches a mutant.
 """
 
@@ -203,7 +203,7 @@ class Scenario:
             remaining = [record for record in remaining if record.id not in refused]
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
-        """Returns the ids that the fence refused. If it refused any, nothing was committed."""
+        """Returns the ids that the fence refused. If the fence refused any id, nothing was committed."""
         written = None
         with suppress(_RefusedError), run.held.transaction() as cursor:
             self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])

@@ -28,7 +28,7 @@ class ExpressScenario(RunLoopScenario):
 
     def meet(self, payload: dict[str, Any], context: Any, connection: Any) -> None:
         """With the hazard `run dies`, the run is declared dead during the handler's first call on the record, which is
-        in a slice. So this call has no outcome. The second call has one."""
+        in a slice. So the first call has no outcome. The second call has one."""
         if payload["hazard"] == "run dies" and "run dies" not in self.met:
             with psycopg.connect(self.url, application_name="hazard", autocommit=True) as rival:
                 rival.execute(DECLARE_DEAD)

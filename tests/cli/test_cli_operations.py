@@ -218,7 +218,7 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
 
 
 # A backup leaves these tables out. During a restore, triggers fill audit_seal from audit_log and rollup_overall from
-# rollup_minutes. A backup has no roles, so it has no producer_flows either: the owner makes both again.
+# rollup_minutes. A backup contains neither the roles nor producer_flows: the owner makes them again.
 MADE_ANEW = ("audit_seal", "producer_flows", "rollup_overall")
 EMPTY = ("open_slices",)  # only the transaction that writes its rows ever sees them
 OF_PROCESSES = ("alert_contacts",)  # within seconds, each process writes here which contacts it can reach

@@ -1,4 +1,5 @@
-"""The summary of `queuectl up` shows an error with its type, as `failures` does, and says what it does not know."""
+"""The summary of `queuectl up` shows an error with its type, as `queuectl failures` does. The summary also says which
+facts are unknown."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -50,7 +50,7 @@ class Containers:
         return self.podman.run(*self._compose, *arguments, check=check, **self._environment)
 
     def names(self, service: str, *options: str) -> list[str]:
-        """The running containers of a service. With `--all`, also the stopped ones."""
+        """The running containers of a service. With `--all`, also the stopped containers."""
         label = f"label=com.docker.compose.service={service}"
         project = f"label=com.docker.compose.project={self.project}"
         listing = ("podman", "ps", *options, "--filter", label, "--filter", project, "--format", "{{.Names}}")
@@ -86,7 +86,7 @@ class Containers:
 def until(
     is_true: Callable[[], bool], what: str, shown: Callable[[], str], bound_seconds: float = 90
 ) -> float:
-    """Waits until the condition is true. Returns how many seconds that took."""
+    """Waits until the condition is true. Returns how many seconds the wait took."""
     began = time.monotonic()
     while not is_true():
         assert time.monotonic() - began < bound_seconds, (

@@ -1,5 +1,5 @@
 """Tests compose.yaml in real containers. Records pass through two workers, and a killed container loses no record.
-`make compose-test` runs these tests. They need podman and root, and take minutes."""
+`make compose-test` runs these tests, which need podman and root, and take minutes."""
 
 import json
 import shutil

@@ -13,8 +13,8 @@ from queue_store.settings import DatabaseSettings, parse_database_url
 from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
-# Comparing each name with every other name, or reading all records for each name, takes longer than this. Looking at
-# each name once takes a tenth of this time.
+# A statement that compares each name with every other name, or reads all records for each name, takes longer than
+# BOUND. A statement that looks at each name once takes a tenth of BOUND.
 BOUND = "3s"
 STATEMENTS = (
     "INSERT INTO processing_queue (flow_name, scheduled_at) SELECT 'one', now() FROM generate_series(1, {analysed})",
@@ -39,8 +39,8 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name IN ('pla
 @pytest.fixture(params=[10, 5000])
 def many_names(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[DatabaseManager]:
     """The planner's statistics were made when one flow had all records, and the counts had few names. So the planner
-    expects that each name has all records. With statistics of only ten records, it also expects few records. Then a
-    scan of the table, repeated for each name, seems to cost the least."""
+    expects that each name has all records. With statistics of only ten records, the planner also expects few records.
+    Then it seems cheapest to scan the table again for each name."""
     with_one = connect(own_database_url)
     for statement in STATEMENTS:
         with with_one.transaction() as cursor:

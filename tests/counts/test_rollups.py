@@ -100,7 +100,7 @@ def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_datab
             "CREATE TRIGGER wait BEFORE INSERT ON rollup_deltas FOR EACH ROW EXECUTE FUNCTION wait()"
         )
     # When a transaction takes the first id of a sequence, Postgres writes this to the WAL, so the transaction gets a
-    # transaction id. For the next ids, Postgres writes nothing.
+    # transaction id. For the next ids, Postgres writes nothing to the WAL.
     add_deltas(database, 1)
     with database.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(1)")

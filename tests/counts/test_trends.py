@@ -57,7 +57,7 @@ def test_what_is_not_learned_again_is_forgotten(database: DatabaseManager) -> No
 
 
 def test_days_without_work_are_days(database: DatabaseManager) -> None:
-    """The flow gets 14 new records on five of seven days. On average, this is ten records a day."""
+    """On each of five days a week, the flow gets 14 new records. The average is ten records a day."""
     for days_ago in range(1, 29):
         if days_ago % 7 not in (1, 2):
             filling.add_outcomes(database, minutes_ago=days_ago * DAY_MINUTES, enqueued=14, completed=14)

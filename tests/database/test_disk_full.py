@@ -1,5 +1,5 @@
-"""When the disk is full, an error says so and nothing is written partially. Everything goes on when there is space
-again."""
+"""When the disk is full, an error says so and nothing is written partially. When there is space again, everything goes
+on."""
 
 import os
 import subprocess
@@ -161,8 +161,7 @@ def agree(worker: Worker) -> None:
 
 
 def test_outcomes_that_find_no_space_are_written_when_there_is_some(disk: SmallDisk, crowded: Worker) -> None:
-    """The handlers have done their work. Their outcomes must wait for space, but the handlers are not called
-    again."""
+    """The handlers have done their work. The outcomes must wait for space, but the handlers are not called again."""
     done: list[int] = []
 
     def read(payload: dict[str, Any], context: FlowContext) -> str:

@@ -1,5 +1,6 @@
 """The first statements of a transaction are sent together with its BEGIN. After success and after every failure,
-the connection's next transaction is a real transaction, too. None of its statements is committed before its end."""
+the connection's next transaction is a real transaction, too. No statement of that transaction is committed before the
+transaction ends."""
 
 from contextlib import suppress
 

@@ -63,7 +63,7 @@ def test_capitals_are_no_reason_not_to_say_what_was_meant(database: DatabaseMana
 def test_checking_a_long_name_costs_a_fraction_of_what_a_pattern_with_a_count_costs(
     database: DatabaseManager,
 ) -> None:
-    """A pattern with a count such as {0,254} costs more than everything else in a bulk insert."""
+    """A regular expression with a count such as {0,254} costs more than everything else in a bulk insert."""
     times: dict[bytes, list[float]] = {b"name::flow_name": [], b"name::pg_temp.counted": []}
     with database.transaction() as cursor:
         cursor.execute(COUNTED)

@@ -68,8 +68,8 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """`stalled` returns when the primary may crash. This function contains the steps that the tests of both kinds of
-    commit share."""
+    """After `stalled` has returned, the primary crashes. This function contains the steps that the tests of both kinds
+    of commit share."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,

@@ -56,7 +56,7 @@ def database(pair: Pair) -> Iterator[DatabaseManager]:
 
 
 def scrape(database: DatabaseManager) -> dict[str, float]:
-    """The values by name. For a metric with labels, the sum of its values."""
+    """The value of each metric, by name. If a metric has labels, its values are added up."""
     registry = CollectorRegistry()
     registry.register(QueueCollector(database, SETTINGS))
     values: dict[str, float] = {}

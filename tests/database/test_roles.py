@@ -263,7 +263,8 @@ def as_login(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_session_that_may_not_be_ended_holds_up_nobody_elses_rescue(store: Store, login: Login) -> None:
-    """The session of one run belongs to a superuser. The rescuer may end the session of the other run."""
+    """The session of one run belongs to a superuser, so the rescuer may not end it. The rescuer may end the session of
+    the other run."""
     expected = store.enqueue(20)
     superusers, other = store.run(), store.run()
     superusers.begin()

@@ -39,7 +39,8 @@ def work_off(run: Run) -> None:
 
 
 def test_the_next_future_record_is_found_without_a_walk_over_all_of_them(own_store: Store) -> None:
-    """One walk for each level finds the earliest record. Without these walks, Postgres must read every entry."""
+    """One walk for each level finds the earliest record. Without a walk for each level, Postgres must read every future
+    record."""
     own_store.enqueue(20_000, priority=1, delay=7_200)
     own_store.enqueue(20, priority=5, delay=3_600)
     statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("explain/due")
@@ -99,7 +100,7 @@ def test_plans_made_for_a_small_table_use_indexes_when_it_has_grown(own_store: S
 
 
 def whole_walks(run: Run) -> int:
-    """How often the whole table was read, by statements of this run or by any others."""
+    """How often the whole table was read, by this run or by any other session."""
     driver = run.held.driver
     driver.execute(b"SELECT pg_stat_force_next_flush()")
     driver.commit()

@@ -1,7 +1,7 @@
 """The library can tell whether the server takes no writes, or a handler only made its transaction read-only.
 
 The pool gives up its sessions on a server that takes no writes. The error and `check` say that the server takes no
-writes. Notifications about this do not need the server's database.
+writes. Notifications about such a server do not need its database.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ def own_database(own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def set_default(database: DatabaseManager, statement: str) -> None:
-    """Executes a statement that changes the database's `default_transaction_read_only`. A hosting provider does that
-    when the disk is full. Open sessions keep the default that they began with."""
+    """Changes the database's `default_transaction_read_only`, as a hosting provider does when the disk is full. Open
+    sessions keep the default that they began with."""
     url = database.settings.url
     with psycopg.connect(
         url.set(drivername="postgresql").render_as_string(False), autocommit=True
@@ -169,7 +169,7 @@ def test_a_standby_is_told_once_without_it_until_it_is_promoted(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failover is not complete: the address leads to the standby, but the standby is not promoted yet. No contact is
-    registered in its database."""
+    registered in the standby's database."""
     monkeypatch.setenv("DATABASE_URL", pair.replica.url())
     monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_CONTACT_PRIMARY", "https://127.0.0.1/refused")
     database, settings = database_named(), load_processor_settings()

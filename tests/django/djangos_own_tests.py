@@ -1,7 +1,7 @@
 """Runs Django's own tests of tasks on our backend: `python -m tests.django.djangos_own_tests`.
 
-The tests are downloaded with Django's source distribution. They get our backend in place of Django's in-memory
-backends. Tests that do not fit our backend are skipped: LEFT_OUT names each of them with the reason.
+The tests are downloaded with Django's source distribution, and use our backend in place of Django's in-memory backends.
+Tests that do not fit our backend are skipped: LEFT_OUT names each of them with the reason.
 """
 
 import os

@@ -76,7 +76,7 @@ def test_psycopg2(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points the alias `default` to this database."""
+    """Points Django's database alias `default` to the URL."""
     from django.db import connections
 
     monkeypatch.setitem(

@@ -25,8 +25,7 @@ def is_deployment(block: CodeBlock) -> bool:
 
 
 def program(line: str, scripts: Path = Path(sys.executable).parent) -> list[str]:
-    """The command as a list. Its script is in the directory `scripts`, by default this environment's directory of
-    scripts."""
+    """The command as a list, which begins with the path of its script in the directory `scripts`."""
     script, *arguments = shlex.split(line)
     return [str(scripts / script), *arguments]
 

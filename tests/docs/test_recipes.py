@@ -114,7 +114,7 @@ def test_flask_without_its_broker(shop: DatabaseManager) -> None:
 
 
 def test_a_second_celery_application(redis_url: str, redis_client: redis.Redis) -> None:
-    """The test of the message's effect, with a worker, is in tests/workers/test_enqueue_task.py."""
+    """With a worker, tests/workers/test_enqueue_task.py tests what the message does."""
     with recipe("celery", broker_url=redis_url)["shop"]:
         assert redis_client.llen("control") == 1
 

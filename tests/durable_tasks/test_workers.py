@@ -130,7 +130,8 @@ def test_a_task_whose_process_died_is_repeated_only_with_acks_late(
 def test_children_retire_between_runs_and_limits_end_no_run(
     option: str, effects: Effects, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """One run processes the ten records. Each takes 0.2 s, so the run takes longer than `--time-limit=1` allows."""
+    """One run processes the ten records. Each record takes 0.2 s, so the run takes longer than `--time-limit=1`
+    allows."""
     with worker(settings_environment, log, option):
         shop_under_test.note.delay("known").get(timeout=PATIENCE_SECONDS)
         for _ in range(10):

@@ -48,7 +48,7 @@ def test_a_call_is_in_the_callers_transaction(call: str, shop: Shop, send: Any) 
 
 
 def test_a_chain_of_one_task_is_a_call_of_it(shop: Shop, send: Any) -> None:
-    """An application that builds chains of any length also builds chains of one task."""
+    """If an application builds chains from lists of tasks, some chains have only one task."""
     result = chain(send.si(17)).apply_async()
     assert (shop.row().flow_name, shop.row().payload["args"]) == ("shop.send", [17])
     shop.worker.run(shop.worker.services.flows["shop.send"])

@@ -1,5 +1,5 @@
-"""If the server ends a session at the end of a COPY, producers get DatabaseUnavailableError. They also get it if an
-error and the end of the session arrive at once."""
+"""If the server ends a session at the end of a COPY, producers get DatabaseUnavailableError. Producers also get
+DatabaseUnavailableError if an error message and the end of the session arrive at once."""
 
 import asyncio
 import socket
@@ -48,8 +48,8 @@ class TwoAnswers:
                 threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
                 while (chunk := client.recv(65_536)) and not chunk.endswith(COPY_DONE):
                     server.sendall(chunk)
-                # `close` would not end the session, because the other thread still reads from this socket. This session
-                # must end: while its COPY waits for the client, no other session can drop any database.
+                # `close` would not end the session, because the other thread still reads from this socket. The session
+                # must end, because no other session can drop any database while this COPY waits for the client.
                 server.shutdown(socket.SHUT_RDWR)
                 client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
 

@@ -1,4 +1,5 @@
-"""`enqueue_record` refuses a payload that does not fit the schema of its flow. A plain INSERT does not check this."""
+"""`enqueue_record` refuses a payload that does not fit the schema of its flow. A plain INSERT accepts such a
+payload."""
 
 from typing import Any, Literal
 

@@ -24,7 +24,7 @@ SESSION: dict[str, Any] = {
 
 @flow(batch_size=200)
 def neighbour(payload: Any) -> None:
-    """The worker must process its records, whatever happens to the worker's other flows."""
+    """The worker must process the records of this flow, whatever happens to the other flows."""
 
 
 @flow(**OPTIONS)

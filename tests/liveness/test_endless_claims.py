@@ -101,7 +101,7 @@ def test_a_release_and_a_restart_of_the_server_do_not_count(store: Store) -> Non
 
 
 def test_a_run_that_was_stopping_does_not_count(store: Store) -> None:
-    """For example, a deployment kills processes that do not end in time."""
+    """For example, a deployment stops a run, and kills its process if the run does not end in time."""
     [record] = store.enqueue(1)
     run = store.run()
     run.begin()

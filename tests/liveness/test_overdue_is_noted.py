@@ -1,5 +1,5 @@
-"""A processing record whose run has no row is given back. Somebody must have changed the tables, so the log and the
-audit log note it."""
+"""Rescue gives back a processing record whose run has no row. Somebody must have changed the tables, so rescue writes
+to the log and to the audit log."""
 
 import logging
 

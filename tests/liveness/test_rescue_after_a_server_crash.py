@@ -1,4 +1,5 @@
-"""If one session crashes, Postgres recovers without a restart of the server. Then all heartbeats are out of date."""
+"""If one session crashes, Postgres recovers without a restart of the server. After the recovery, all heartbeats are out
+of date."""
 
 import os
 import signal
@@ -40,7 +41,7 @@ def lonely_store() -> Iterator[Store]:
 
 
 def crash(store: Store) -> None:
-    """Kills one session with SIGKILL. Then Postgres ends all the others and recovers."""
+    """Kills one session with SIGKILL. Then Postgres ends all other sessions and recovers."""
     before = store.value(RECOVERED_AT)
     url = store.database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:

@@ -1,4 +1,4 @@
-"""Rescue ends the sessions in which a dead run has a transaction open, and no other session."""
+"""Rescue ends only the sessions in which a dead run has a transaction open."""
 
 import asyncio
 import threading

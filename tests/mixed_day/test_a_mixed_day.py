@@ -59,7 +59,7 @@ def fill(database: DatabaseManager) -> None:
 
 def operate(database: DatabaseManager) -> set[int]:
     """Does what operators and producers do while the workers work. Returns the ids of the records that were cancelled
-    or asked to stop."""
+    or whose handlers were asked to stop."""
     processor = DistributedProcessor(database)
     paused = FLOWS[::7]
     for flow_name in paused:

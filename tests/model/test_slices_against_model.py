@@ -81,8 +81,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.idle) + len(self.slices) < 4)
     @rule(first_slice=st.integers(0, 1))
     def begin(self, first_slice: int = 0) -> None:
-        """A run begins with a claim, and completes the records that it claimed. Or it is only registered, because a
-        slice comes first."""
+        """Begins a run. If a slice comes first, the run is only registered. Otherwise, the run claims records and
+        completes them."""
         self.enqueue(1)
         run = self.store.run(batch_size=3, max_retries=0, first_slice=first_slice)
         batch = run.begin()
@@ -135,9 +135,9 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.slices)
     @rule(data=st.data(), is_last=st.booleans())
     def settle(self, data: st.DataObject, is_last: bool) -> None:
-        """One COMMIT decides about all records of a slice. Each is completed, failed, converted to a claim, or let
-        go. If the session was lost, a new transaction does this. If nothing is due, the COMMIT may also end the run and
-        begin its successor."""
+        """One COMMIT decides about all records of a slice. Each record is completed, failed, converted to a claim, or
+        let go. If the session was lost, a new transaction settles the slice. If nothing is due, the COMMIT may also end
+        the run and begin its successor."""
         one = data.draw(st.sampled_from(self.slices))
         kinds = ["complete"] if is_last else ["complete", "fail", "convert", "let go"]
         ends = [data.draw(st.sampled_from(kinds)) for _ in one.records]
@@ -215,7 +215,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not one.is_lost and not one.is_dead for one in self.slices))
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
-        """The host fails in the middle of a slice. The server notices this, and rescue is called."""
+        """The host fails in the middle of a slice. Postgres notices the failure and releases the locks. Then rescue is
+        called."""
         living = [one for one in self.slices if not one.is_lost and not one.is_dead]
         one = data.draw(st.sampled_from(living))
         one.run.held.driver.pgconn.finish()
@@ -295,8 +296,8 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """Once, a row had a mark after a claim that did not take the row. The reason is not known, so here the model
-        reads the marks from the rows. A row with a mark is claimed in the normal way."""
+        """Once, a row had a mark after a claim of other rows. The reason is not known, so the model reads the marks
+        from the rows after each claim. A row with a mark is claimed in the normal way."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:
                 self.model[record_id].mark = object()
@@ -307,8 +308,8 @@ class SliceMachine(RuleBasedStateMachine):
             self.model[record.id].status = "completed"
 
     def _rescued(self, run: Run) -> None:
-        """Rescue locks a row before the UPDATE. This lock leaves a mark, too. test_store_against_model.py tests the
-        charges."""
+        """Rescue locks a row before the UPDATE. This lock leaves a mark in the row, too. test_store_against_model.py
+        tests the charges."""
         for record_id, expected in self.model.items():
             if expected.owner is run and expected.status == "processing":
                 expected.status, expected.owner, expected.mark = self.store.status(record_id), None, object()

@@ -1,5 +1,5 @@
-"""If a handler runs far longer than is usual for its flow, a finding names the record, the process and the host. It
-also says when the handler began."""
+"""If a handler runs far longer than is usual for its flow, a finding names the record, the process and the host. The
+finding also says when the handler began."""
 
 from uuid import UUID
 

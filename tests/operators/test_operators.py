@@ -1,5 +1,4 @@
-"""Each action of an operator changes what it names, writes an audit row in the same transaction, and stops what it
-should stop."""
+"""Each action of an operator has its effect, and writes an audit row in the same transaction."""
 
 import threading
 from datetime import timedelta

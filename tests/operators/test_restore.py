@@ -1,4 +1,5 @@
-"""A restore brings back the records, but not the switches, and adds a row to the audit log."""
+"""A restore brings back the records, and adds a row to the audit log. The restore does not change whether ingestion or
+processing is stopped."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Three queues share a database and a broker: one in `public`, and two in their own schemas. Each does only its own
-work."""
+"""Three queues share a database and a broker: one in `public`, and two in their own schemas. The processes of each
+queue do only the work of that queue."""
 
 import json
 import subprocess

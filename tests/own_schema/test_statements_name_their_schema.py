@@ -1,4 +1,4 @@
-"""Each of our statements names the schema of every table, function and type. So it works with any search_path. The
+"""Each of our statements names the schema of every table, function and type, and so works with any search_path. The
 exceptions are the statement that grants the roles, and the statements that read tables of other systems."""
 
 import re

@@ -18,7 +18,7 @@ HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 47
 
 
 class Observer:
-    """Counts the sessions that hold the lock, over a connection of its own."""
+    """Counts, over a connection of its own, the sessions that hold the lock."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

@@ -20,7 +20,7 @@ def test_a_pooler_that_refuses_our_parameters(pooled: Pooled) -> None:
 
 
 def test_a_pooler_that_ignores_our_parameters(postgres_server: PostgresServer) -> None:
-    """A pooler that ignores our parameters would let us connect. But it would drop our timeouts, and mix up prepared
+    """A pooler that ignores our parameters would let us connect, but would drop our timeouts and mix up prepared
     statements."""
     ignoring = {"ignore_startup_parameters": "options"}
     with reachable_directory() as directory:

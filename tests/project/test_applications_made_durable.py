@@ -1,4 +1,4 @@
-"""If an application installs the wheel and changes two lines, its calls become records, whatever its layout."""
+"""An application of any layout installs the wheel and changes two lines. Then its calls of tasks become records."""
 
 import dataclasses
 import subprocess

@@ -1,5 +1,5 @@
-"""Celery silently accepts misspelt settings and task options. So the tests compare ours with those that Celery
-knows."""
+"""Celery silently accepts misspelt settings and task options. So the tests compare our settings and options with those
+that Celery knows."""
 
 import ast
 from pathlib import Path

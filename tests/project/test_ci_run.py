@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.documents import ROOT
 
-# Stands in for `make`. Its exit code is CODE if the target is FAILING, otherwise 0.
+# Stands in for `make`. Its exit code is $CODE for the target $FAILING, and 0 for any other target.
 MAKE = """#!/bin/sh
 [ "$1" = "$FAILING" ] || exit 0
 echo "FAILED tests/runs/test_run.py::test_it[a b] - assert 1 == 2"

@@ -1,5 +1,5 @@
 """If two calls of `make` run at the same time, only one of them installs. `make test` calls pytest twice. One of the
-two calls may select no tests, but not both."""
+two pytest calls may select no tests, but not both."""
 
 import os
 import shutil

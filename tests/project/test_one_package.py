@@ -1,4 +1,5 @@
-"""`tasks` and `processing_queue` are one package, and `celeryconfig` is a module of it: no module is imported twice."""
+"""`tasks` and `processing_queue` are one package, which contains the module `celeryconfig`. No module is imported
+twice."""
 
 import os
 import subprocess

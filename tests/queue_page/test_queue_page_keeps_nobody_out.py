@@ -1,4 +1,4 @@
-"""axe-core finds no serious accessibility problem: in both themes, at desktop and phone sizes, and in open dialogs."""
+"""axe-core finds no serious accessibility problem in either theme, at desktop and phone sizes, or in open dialogs."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The page moves records of an unknown flow name to a flow. It counts them first, and writes an audit row."""
+"""The page counts the records of an unknown flow name, moves them to a flow, and writes an audit row."""
 
 import os
 from collections.abc import Iterator

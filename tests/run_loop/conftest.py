@@ -1,5 +1,4 @@
-"""With these fixtures, the test itself decides whether its flows are express. The speed of the machine has no
-effect on that."""
+"""With these fixtures, the test itself decides whether its flows are express, whatever the speed of the machine."""
 
 from dataclasses import replace
 

@@ -37,7 +37,7 @@ def gauge() -> Gauge:
 
 
 def handlers(gauge: Gauge, concurrency: int) -> list[Any]:
-    """Each handler waits until `concurrency` handlers run or have run at the same time. So the test also works on a
+    """Each handler waits until `concurrency` handlers have been running at the same time. So the test also works on a
     slow machine."""
 
     def in_threads(payload: Any) -> None:

@@ -1,5 +1,5 @@
-"""If statements in a one-COMMIT slice meet a conflict, the slice is done again. It does not matter whether the
-statements are our own or a handler's, and whether the handler is sync or async."""
+"""If statements in a one-COMMIT slice meet a conflict, the slice is done again. The statements may be our own or a
+handler's, and the handler may be sync or async."""
 
 import asyncio
 from typing import Any

@@ -102,7 +102,7 @@ def test_a_flow_of_small_batches_is_not_express_by_itself(
 
 
 class InAdvance:
-    """An asynchronous handler. On record `at`, it waits until record `later` is claimed."""
+    """An asynchronous handler. On record `at`, the handler waits until record `later` is claimed."""
 
     def __init__(self, seen: Seen, at: int, later: int) -> None:
         self.seen = seen

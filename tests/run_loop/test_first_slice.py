@@ -178,7 +178,7 @@ def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
 
 
 def test_a_batch_that_begins_at_the_level_that_has_waited_longest_is_whole(worker: Worker) -> None:
-    """Otherwise records of low priority might wait much longer."""
+    """If this batch were smaller, records of low priority might wait much longer."""
     fill(worker, 2 * BATCH_SIZE)
     position = worker.services.position("sample")
     while not position.next_is_aging:
@@ -199,7 +199,7 @@ def test_a_flow_whose_run_has_died_lately_claims_whole_batches(worker: Worker) -
 def test_nobody_looks_for_another_slice_after_all_due_records(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another flow waits, so it is that flow's turn."""
+    """After this slice, another waiting flow has its turn."""
     sizes: list[int] = []
 
     def note(run: Run, size: int, *rest: Any) -> Any:
@@ -279,8 +279,8 @@ def test_a_suspect_that_appears_during_the_slice_is_not_left(
 def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    """This COMMIT ends the run and begins the next one. If it has happened, the run is over. If not, the run writes the
-    outcomes again. In both cases, the process does not begin the next run, which may already have begun."""
+    """This COMMIT ends the run and begins the next one. If the COMMIT has happened, the run is over. Otherwise, the run
+    writes the outcomes again. In both cases, the process does not begin the next run, which may already have begun."""
     handled: list[int] = []
 
     def lose(payload: int) -> None:
@@ -306,8 +306,8 @@ def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
 def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The COMMIT of b's last slice ends b's run and begins c's, but its answer is lost. So b's run seems to have
-    claimed nothing."""
+    """The COMMIT of b's last slice ends b's run and begins c's run. The answer to this COMMIT is lost, so b's run seems
+    to have claimed nothing."""
     monkeypatch.setattr(waiting_flows, "EMPTY_RUNS", 1)
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
 
@@ -327,7 +327,7 @@ def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
 def test_a_successor_ends_if_the_run_before_it_breaks(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, due: int
 ) -> None:
-    """No process works on the successor then. If it did not end, it would be declared dead, and its records would
+    """No process works on the successor. If the successor did not end, it would be declared dead, and its records would
     become suspects."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     fill(worker, 2 * BATCH_SIZE, "a")
@@ -387,7 +387,7 @@ def test_a_run_that_breaks_before_its_first_handler_ends(
 def test_a_run_that_had_to_begin_with_a_claim_counts_the_due_records_again(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run of the flow is alive and may hold some of the records that the walk has counted."""
+    """Another run of the flow is alive and may hold some of the records that the process has counted as due."""
     counted: list[str] = []
 
     def note(run: Run, most_each: int) -> Any:

@@ -37,7 +37,7 @@ def effects(worker: Worker) -> Iterator[Worker]:
 
 
 def doing(statements: list[str]) -> Any:
-    """A handler that inserts its effect. If its payload is true, it then sends the statements."""
+    """A handler that inserts its effect, and then sends the statements if its payload is true."""
 
     def handler(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
@@ -161,7 +161,7 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
 
 
 async def returns(connection: "psycopg.AsyncConnection[Any]") -> None:
-    """Does not use the connection again."""
+    """Returns, and does not use the connection again."""
 
 
 async def fails_in_a_group(connection: "psycopg.AsyncConnection[Any]") -> None:
@@ -178,7 +178,7 @@ async def causes_a_group(connection: "psycopg.AsyncConnection[Any]") -> None:
 
 @pytest.mark.parametrize("ends", [None, returns, fails_in_a_group, causes_a_group])
 def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, ends: Any) -> None:
-    """The handler lowers the limit of its flow, so that the test need not wait for minutes."""
+    """The handler lowers the idle timeout of its transaction, so that the test need not wait for minutes."""
 
     def wait_until_ended(pid: int) -> None:
         alive = "SELECT pid FROM pg_stat_activity WHERE pid = %(pid)s"

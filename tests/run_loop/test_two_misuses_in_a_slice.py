@@ -29,7 +29,7 @@ STATEMENTS = {
 
 @pytest.fixture(params=["express", "claimed", "with savepoints"])
 def express(request: pytest.FixtureRequest, at_once: None, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the flow is express. If not, the slice of the test may begin with savepoints."""
+    """Whether the flow is express. The slice of a flow that is not express may begin with savepoints."""
     if request.param == "with savepoints":
         monkeypatch.setattr(one_commit, "FAILING_SLICES", 0)
     return request.param == "express"
@@ -81,7 +81,7 @@ async def asynchronous(
 
 
 HANDLERS = [plain, with_sqlalchemy, asynchronous, asynchronous_with_sqlalchemy]
-# Before the slice of each test, the run claims a batch. Only after this claim can it be express.
+# Before the slice of each test, the run claims a batch. The run can be express only after this claim.
 CLAIMED = [""] * 20
 
 
@@ -142,7 +142,8 @@ RAISES = "rollback, begin, our savepoint"
 def test_a_handler_that_raises_after_that_fails_alone(
     effects: Worker, handler: Callable[..., Any], payload: str, express: bool
 ) -> None:
-    """The records after it are neither charged nor written twice, whatever state of the session it has committed."""
+    """Whatever session state the handler has committed, later records are not charged, and no effect is written
+    twice."""
     rows = process(effects, handler, ["", "", f"{payload}, raise", "", ""], express=express)
     assert [row.status for row in rows] == ["completed"] * 2 + ["failed"] + ["completed"] * 2
     assert effects.query("SELECT record_id FROM record_attempts") == [(rows[2].id,)]

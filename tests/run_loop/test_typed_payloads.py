@@ -1,5 +1,5 @@
-"""In every mode, a handler receives an object of its annotated type. A payload that does not fit fails alone
-and at once, with the path of the field."""
+"""In every mode, a handler receives an object of its annotated type. A record whose payload does not fit fails alone
+and at once, and its error names the path of the field."""
 
 from datetime import date
 from typing import Any

@@ -43,8 +43,8 @@ def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def walk(worker: Worker) -> None:
-    """Runs the waiting flows, as a process that serves their Celery queues does. Its time slice does not end, even
-    on a slow machine."""
+    """Runs the waiting flows, as a process that serves their Celery queues does. The time slice does not end, even on a
+    slow machine."""
     services = worker.services
     rows = worker.query("SELECT DISTINCT celery_queue FROM flows")
     services.celery_queues = [row.celery_queue for row in rows]
@@ -104,7 +104,7 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
 def test_a_run_that_has_ended_begins_no_second_successor(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run of an asynchronous flow ends when it asks for its next batch, and then asks once more."""
+    """An asynchronous run ends when it asks for its next batch. After its end, the run asks once more."""
     made: list[str] = []
     new_run = waiting_flows.new_run
 

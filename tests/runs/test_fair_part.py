@@ -1,5 +1,5 @@
-"""The due records from a run's position on are shared among the processes that could work on them now. A fair part is
-the share of one process."""
+"""The due records that follow a run's position are shared among the processes that could work on them now. A fair part
+is the share of one process."""
 
 from uuid import UUID, uuid4
 

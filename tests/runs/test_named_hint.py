@@ -1,5 +1,5 @@
-"""`unindexed(…)`, and the view with the rule of order keys, cost nothing. A statement that uses them has the same
-plan as a statement with the SQL written out. Both the owner and the role of workers get that plan."""
+"""`unindexed(…)` and the view `unblocked_records` cost nothing. A statement that uses them has the same plan as a
+statement with the SQL written out. Both the owner and the role of workers get that plan."""
 
 import re
 from collections.abc import Iterator
@@ -75,8 +75,8 @@ def test_the_view_gives_the_plan_of_the_rule_written_out(own_store: Store, look:
 
 
 def without_conditions(plan: list[str]) -> list[str]:
-    """With the view, the conditions come in another order. The numbers in names and, slightly, the costs
-    depend on that order."""
+    """The view changes the order of the conditions. This order affects the numbers in names and, slightly, the
+    costs."""
     numbers_and_costs = re.compile(r"(?<=Plan) \d+|(?<=\b[a-z])_\d+\b|  \(cost=.*\)")
     return [numbers_and_costs.sub("", line) for line in plan if "Filter: " not in line]
 

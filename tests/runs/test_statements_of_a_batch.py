@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="psycopg traces 
 
 
 def sent(run: Run, trace: Path, exchange: Callable[[], object]) -> dict[str, int]:
-    """Counts the messages of each kind that `exchange` sends to the server, from libpq's trace."""
+    """Counts, in libpq's trace, the messages of each kind that `exchange` sends to the server."""
     connection = run.held.driver.pgconn
     with trace.open("w") as lines:
         connection.trace(lines.fileno())

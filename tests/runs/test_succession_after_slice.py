@@ -1,5 +1,5 @@
 """The last slice of a run ends the run and begins its successor, in the transaction that writes the slice's outcomes.
-Whatever prevents the end or the successor, the outcomes are written."""
+If the run cannot end or its successor cannot begin, the outcomes are written nevertheless."""
 
 import select
 from dataclasses import replace
@@ -110,7 +110,8 @@ def test_the_run_ends_alone_where_its_successor_cannot_begin(other: Store, why: 
 def test_if_the_flow_of_the_successor_stays_locked_the_outcomes_are_written_and_the_run_ends_alone(
     other: Store,
 ) -> None:
-    """Postgres ends the wait with an error. A rollback of the whole transaction would release the slice's records."""
+    """Postgres ends the wait for the locked flow with an error. A rollback of the whole transaction would release the
+    slice's records."""
     run, _, in_hand = begun(other)
     with other.held().transaction() as cursor:
         cursor.execute("SELECT FROM flows WHERE flow_name = 'other' FOR UPDATE")
@@ -164,7 +165,7 @@ def test_after_an_error_in_the_middle_of_a_pipeline_the_next_runs_find_their_sta
 
 @pytest.mark.parametrize("is_successor", [True, False])
 def test_no_run_is_registered_for_records_that_another_run_holds(other: Store, is_successor: bool) -> None:
-    """They are pending, so the walk counts them as due."""
+    """The held records are pending, so the process counts them as due when it looks for waiting flows."""
     rival = other.run(flow_name="other", first_slice=3)
     rival.begin()
     in_hand = held(rival)
@@ -178,7 +179,7 @@ def test_no_run_is_registered_for_records_that_another_run_holds(other: Store, i
 
 @pytest.mark.parametrize("is_successor", [True, False])
 def test_no_run_is_registered_for_records_that_others_have_taken(other: Store, is_successor: bool) -> None:
-    """The walk has read that records are due, but this was some time ago."""
+    """Records were due when the process looked for waiting flows, but this was some time ago."""
     run, successor, last = begun(other)
     other.execute(ALONE["nothing is due"])
     if is_successor:
@@ -201,7 +202,7 @@ def test_no_run_is_registered_while_processing_is_stopped(other: Store, is_succe
 
 
 def test_a_successor_touches_no_record_if_the_run_before_it_goes_on(other: Store) -> None:
-    """A lock leaves a mark in the row, and a slice could not contain the record any more."""
+    """A lock would leave a mark in the row. Then no slice could contain the record any more."""
     _, _, in_hand = begun(other, begins_with_slice=False)
     other.enqueue(1)
     settle(in_hand)

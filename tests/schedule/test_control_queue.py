@@ -1,5 +1,5 @@
-"""If beat runs and no worker serves the Celery queue `control`, the list of this queue stays bounded, and there is
-a finding."""
+"""If beat runs and no worker serves the Celery queue `control`, the Redis list of this queue stays bounded, and there
+is a finding."""
 
 from collections.abc import Iterator
 from dataclasses import replace

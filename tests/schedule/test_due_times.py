@@ -1,4 +1,4 @@
-"""When an entry was due last: in its time zone, when the clocks change, and on the first Sunday of a month."""
+"""Tests when an entry was last due: in its time zone, when the clocks change, and on the first Sunday of a month."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Several beats may notice an occurrence, only one worker takes it, and it is never lost."""
+"""Several beats may notice an occurrence, but only one worker takes it. No occurrence is lost."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -77,8 +77,8 @@ SEQUENCES: dict[str, set[str]] = {
 
 ENQUEUE = "SELECT enqueue_or_explain('{}', '{{}}', 5::smallint, NULL, 0, NULL, 'skip', NULL, NULL, NULL, {})"
 STOP = "UPDATE queue_control SET ingestion_stopped_at = now()"
-# Actions that no single right covers. Each value is a statement and the roles that may execute it. Here, the owner
-# must be named, too.
+# Actions that no single right covers. Each value is a statement and the roles that may execute it. Unlike the
+# declarations above, ACTIONS also names the owner.
 ACTIONS: dict[str, tuple[str, set[str]]] = {
     "enqueue the flow that it is limited to": (ENQUEUE.format("allowed", False), {OWNER, *PRODUCERS}),
     "enqueue another flow": (ENQUEUE.format("other", False), {OWNER, *PRODUCERS} - {FLOW_PRODUCER}),

@@ -1,4 +1,5 @@
-"""Real logins with real connections. Tests try what a login may do, instead of reading it from the catalogue."""
+"""Real logins with real connections. Tests execute statements as a login, instead of reading the login's rights from
+the catalogue."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""docs/broker.md says what the broker can do, and names a test for each sentence. This module also tests what no
-other test shows."""
+"""docs/broker.md says what the broker can do, and names a test for each sentence. This module also tests the sentences
+that no other module tests."""
 
 import base64
 import bz2

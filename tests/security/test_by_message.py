@@ -1,4 +1,4 @@
-"""A message can start only those of our tasks that `waking_task` registers. The others do nothing if a message
+"""A message can start only those of our tasks that `waking_task` registers. The other tasks do nothing if a message
 calls them."""
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Functions with the owner's rights serve only the queue's own tables. They call nothing that others have made."""
+"""Functions with the owner's rights serve only the queue's own tables. These functions call nothing that other logins
+have created."""
 
 from collections.abc import Iterator
 

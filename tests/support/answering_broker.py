@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 class AnsweringBroker:
     """`reply`: the error with which the broker answers each command, such as "LOADING Redis is loading the dataset in
-    memory". If None, the broker passes everything on. `clients`: the connections of the clients. Connections that
-    have subscribed to a channel come first."""
+    memory". If `reply` is None, the broker passes everything on. `clients`: the connections of the clients. Connections
+    that have subscribed to a channel come first."""
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)

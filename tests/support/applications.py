@@ -103,8 +103,8 @@ def test_their_configuration_is_theirs():
 
 @dataclass(frozen=True)
 class Application:
-    """The files of an application, the module of its Celery application, and whether pip installs the application as
-    editable."""
+    """The files of an application. `celery_application`: the module of its Celery application. `is_editable`: whether
+    pip installs the application as editable."""
 
     files: dict[str, str]
     celery_application: str = "tasks"

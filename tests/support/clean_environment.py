@@ -29,7 +29,7 @@ def build_wheel(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class CleanEnvironment:
-    """An environment with locked dependencies. `create` takes the lock as a path, or as a file name in the checkout."""
+    """An environment with locked dependencies. `lock`: the lock file, as a path or as a file name in the checkout."""
 
     place: Path
 

@@ -7,9 +7,9 @@ from sqlalchemy.engine import make_url
 
 
 def configure_django(url: str) -> None:
-    """Configures the application `tests.django.shop` on this database. Further calls change only the database. Restores
-    the environment afterwards. Otherwise Celery would configure Django in every child process, because the child would
-    find DJANGO_SETTINGS_MODULE in its environment."""
+    """Configures the application `tests.django.shop` on this database. A later call only changes which database Django
+    uses. Restores the environment afterwards. Otherwise Celery would configure Django in every child process, because
+    the child would find DJANGO_SETTINGS_MODULE in its environment."""
     import django
     from django.db import connections
 

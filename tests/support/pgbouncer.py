@@ -16,7 +16,7 @@ from tasks.embedded.places import server_user
 from tasks.embedded.redis import free_port
 from tests.workers.processes import wait_until
 
-# `make test-pgbouncer` sets this variable. Then the suite reaches every database through PgBouncer.
+# `make test-pgbouncer` sets this variable. If the variable is set, the suite reaches every database through PgBouncer.
 THROUGH_PGBOUNCER = bool(os.environ.get("TEST_THROUGH_PGBOUNCER"))
 SETTING = "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER"
 direct_only = pytest.mark.skipif(
@@ -87,15 +87,14 @@ class PgBouncer:
 
 
 def program() -> str | None:
-    """The path of pgbouncer. Also looks in the directories that only root has in PATH, because Debian installs it
+    """The path of pgbouncer. Also looks in directories that only root has in PATH, because Debian installs pgbouncer
     there."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path=PLACES)
 
 
 @contextmanager
 def running_pgbouncer(directory: Path, server_url: str, **settings: str) -> Iterator[PgBouncer]:
-    """Skips the test if PgBouncer is missing. Ends the suite instead if the whole suite must go through
-    PgBouncer."""
+    """If PgBouncer is missing, skips the test, or ends the suite if all tests must go through PgBouncer."""
     found = program()
     if found is None:
         if THROUGH_PGBOUNCER:

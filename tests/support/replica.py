@@ -60,7 +60,7 @@ class Pair:
         self._on_replica("SELECT pg_promote()")
 
     def crash(self) -> None:
-        """Ends the primary at once. Changes that it had not sent are lost."""
+        """Ends the primary at once. Changes that the primary had not sent are lost."""
         self.primary.process.send_signal(signal.SIGQUIT)
         self.primary.process.wait(20)
         self.link.cut()

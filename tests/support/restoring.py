@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-# For the WHERE of an INSERT … SELECT. For the rest of the transaction, allows the records that only a restore may
-# insert.
+# A condition for the WHERE of an INSERT … SELECT. It allows the records that only a restore may insert, until the end
+# of the transaction.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 

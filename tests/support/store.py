@@ -70,7 +70,7 @@ class Store:
         return process.worker_process_id
 
     def run(self, **options: Any) -> Run:
-        """A run that has not begun. Also sets the `batch_size` of the flow to the run's."""
+        """A run that has not begun. Also sets the flow's `batch_size` to the `batch_size` of the run."""
         run_options = replace(self.options, **options)
         self.execute(
             "UPDATE flows SET batch_size = %s WHERE flow_name = %s",

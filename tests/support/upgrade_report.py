@@ -98,7 +98,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, seconds: float, *, migrates: bool = False) -> Iterator[None]:
-        """After its block has ended, the stage lasts for another `seconds`."""
+        """The stage ends `seconds` seconds after the end of its block."""
         began = self.all[-1].ended if self.all else time.time()
         self.all.append(Stage(name, began, migrates))
         yield

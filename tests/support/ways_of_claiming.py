@@ -10,12 +10,12 @@ def from_the_position(store: Store, count: int) -> list[int]:
 
 
 def next_of_each_key(store: Store, count: int) -> list[int]:
-    """For arrows/claim_next_of_each_key.sql. A run sends this statement while its position uses the key scan."""
+    """For arrows/claim_next_of_each_key.sql. A run sends this statement during a key scan."""
     return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
 
 
 def suspects(store: Store, count: int) -> list[int]:
-    """For arrows/claim_suspects.sql, which a run sends first when it begins and in an aging claim."""
+    """For arrows/claim_suspects.sql. A run sends this statement first when it begins, and first in an aging claim."""
     expected = store.enqueue(count)
     store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
     return expected

@@ -1,5 +1,5 @@
 """Random messages from a seed. An attacker with knowledge of our task names, their arguments and Celery's headers
-could write them."""
+could write such messages."""
 
 import base64
 import gzip

@@ -19,7 +19,7 @@ from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
 AWAY_SECONDS = float(os.environ.get("BROKER_AWAY_SECONDS", "8"))
-# Ten minutes of records that do nothing would be ten million rows.
+# With handlers that do nothing, ten minutes would need ten million rows.
 HANDLER_SECONDS = 0.002 if AWAY_SECONDS > 60 else 0.0
 WITH_BROKER_SECONDS = max(5.0, AWAY_SECONDS / 20)
 
@@ -113,8 +113,8 @@ def test_work_goes_on_without_broker_and_beat(
 
 
 def first_record_and_connection(queue: Queue, log: Path) -> tuple[float, float]:
-    """Enqueues a record. Returns the seconds until it is completed, and the seconds until the worker is connected
-    to the broker again."""
+    """Enqueues a record. Returns the seconds until the record is completed, and the seconds until the worker is
+    connected to the broker again."""
     returned_at = queue.value("SELECT clock_timestamp()")
     queue.insert("quick", 1)
     connected = wait_until(

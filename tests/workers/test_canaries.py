@@ -1,6 +1,6 @@
-"""The test plants secrets in the usual places, and collects everything that our processes write or answer: logs,
-Redis commands, the output of commands, Flower, the Queue page and metrics. None of these contains a secret, except that
-`queuectl show` shows the payload of a record."""
+"""The test plants secrets in the usual places, and collects everything that our processes write or answer: logs, Redis
+commands, the output of commands, Flower, the Queue page and metrics. None of these contains a secret, except the output
+of `queuectl show`, which shows the payload of a record."""
 
 import threading
 from collections.abc import Iterator

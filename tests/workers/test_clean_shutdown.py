@@ -1,4 +1,4 @@
-"""A worker that is stopped for a deploy gives back at once the records that it has not started. No record is
+"""A worker that is stopped for a deploy immediately gives back the records that it has not started. No record is
 charged."""
 
 import os

@@ -30,8 +30,7 @@ ASKED = "asked for deaths"
 def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, redis_url: str, log: Path
 ) -> None:
-    """In this case, Kombu gives the message back on a channel that it has half closed, and raises
-    AttributeError."""
+    """Kombu gives the message back on a channel that it has half closed, and raises AttributeError."""
     register_flow(queue.database, "letters")
     queue.rows("UPDATE flows SET ingestion_stopped_at = now() RETURNING flow_name")
     with answering_broker(redis_url) as between:
@@ -41,16 +40,16 @@ def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
             with Celery("shop", broker=redis_url, set_as_current=False) as shop:
                 sent = shop.send_task("processing_queue.enqueue", ["letters", {}], queue="flows")
             # One line is from the first delivery, and the other is from the message that Celery sends for the retry.
-            # Kombu takes a message out of the queue first, and then notes it as unacknowledged. Between the two, the
-            # message is nowhere.
+            # Kombu takes a message out of the queue first, and then notes it as unacknowledged. Between these two
+            # steps, the broker does not have the message.
             wait_until(lambda: log.read_text().count(f"[{sent.id}] received") == 2, "a retry that waits", log)
             wait_until(lambda: redis_client.hlen("unacked") == 1, "a message that waits in the worker", log)
             between.refuse()
             worker.wait_for_log("Cannot connect to")
             between.accept_again()
             wait_until(lambda: log.read_text().count("Connected to") == 2, "a new connection", log)
-            # Kombu may give the message back again when Python collects the old channel. Then the message is there
-            # twice.
+            # Kombu may give the message back again when Python collects the old channel. Then the broker has the
+            # message twice.
             wait_until(lambda: kept(redis_client) == {sent.id}, "the message, which nobody may lose", log)
             redis_client.lpush("flows", message())
             wait_until(lambda: redis_client.llen("flows") == 0, "a hint to be followed", log)
@@ -75,7 +74,7 @@ def test_a_child_has_died_unseen_when_the_connection_breaks(
     log: Path,
     tmp_path: Path,
 ) -> None:
-    """In this case, Celery registers the pipe of the dead child, which is None, and Kombu raises ValueError."""
+    """Celery registers the pipe of the dead child. This pipe is None, so Kombu raises ValueError."""
     unseen = tmp_path / "no death is seen"
     environment = settings_environment | {"NO_DEATH_IS_SEEN": str(unseen)}
     flows = "tests.workers.flows_with_a_late_death"

@@ -39,8 +39,8 @@ def _on_the_test_database(settings_environment: dict[str, str], monkeypatch: pyt
 
 
 def hang(queue: Queue, flow_name: str, log: Path) -> int:
-    """Enqueues five records of one batch, and waits until the third one hangs. The other four are quick. Returns the
-    id of the third."""
+    """Enqueues five records of one batch, and waits until the third one hangs. The other four are quick. Returns the id
+    of the third record."""
     queue.rows(FIVE, flow_name=flow_name)
     hung = int(queue.value("SELECT id FROM processing_queue ORDER BY id OFFSET 2 LIMIT 1"))
     in_hand: Callable[[], bool] = lambda: queue.rows(IN_HAND) == [(hung,)]  # noqa: E731

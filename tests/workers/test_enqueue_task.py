@@ -90,7 +90,7 @@ def over_http(environment: dict[str, str], log: Path) -> None:
 
 
 def status(port: int, method: str, path: str, body: str = "") -> int:
-    """The answer's code; 0 without an answer."""
+    """The HTTP status of the answer, or 0 without an answer."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         try:
             connection.request(method, path, body)

@@ -1,5 +1,5 @@
-"""A message is only a hint. It starts work quickly, records are found without it, and the number of hints is
-bounded."""
+"""A message is only a hint. A hint starts work quickly, but workers also find records without hints. The number of
+hints is bounded."""
 
 import ssl
 import statistics

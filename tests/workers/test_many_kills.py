@@ -94,7 +94,7 @@ def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
 
 
 def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
-    """The ids of ten records in flight. Each sleeps for a minute in this attempt, and does not sleep when it is
+    """The ids of ten records in flight. The handlers sleep for a minute in this attempt, but not when the records are
     processed again."""
     queue.insert("sleepy", 10, '{"seconds": 60}')
     wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", worker.log)

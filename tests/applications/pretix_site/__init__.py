@@ -1,1 +1,1 @@
-"""Pretix, as published on PyPI. This queue runs its Celery tasks."""
+"""This queue runs the Celery tasks of pretix, as published on PyPI."""

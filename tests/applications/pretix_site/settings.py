@@ -1,4 +1,4 @@
-"""The settings that a deployment of pretix adds. They make pretix create a durable Celery application."""
+"""The settings that a deployment of pretix adds, so that pretix creates a durable Celery application."""
 # ruff: noqa: F403
 
 import os

@@ -1,4 +1,4 @@
-"""The settings of the application. Its database is the one in DATABASE_URL."""
+"""The settings of the application, whose database is the one in DATABASE_URL."""
 
 import os
 
