@@ -35,7 +35,8 @@ def in_queue_schema(statement: bytes) -> bytes:
     """Our SQL files are written for a queue in the schema `public`, with the role names of such a queue. Returns the
     text of a file with the schema and the role names of this process's queue.
 
-    Use this for our own files only, because it replaces the words anywhere in the text. Raises SettingsError.
+    Use this function for our own files only, because it replaces these names anywhere in the text. Raises
+    SettingsError.
     """
     schema = queue_schema().encode()
     if schema == PUBLIC.encode():

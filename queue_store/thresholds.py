@@ -1,5 +1,6 @@
-"""When a figure is worth a warning, and when it is critical. The defaults are those of the operations runbook. For
-failed records, the runbook's table and code block differ: here, the code block and its alert levels apply.
+"""When a figure is worth a warning, and when it is critical. The defaults come from the operations runbook from which
+this system grew. That runbook gave two pairs of thresholds for failed records: here, the pair of its alert levels
+applies (50 and 100).
 
 A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least
 `hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than the

@@ -7,9 +7,9 @@ broker can send the task.
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after the row
 exists, so the broker may deliver the message twice. Each record has a dedup_key, so the second delivery makes no second
-record while the first record is unfinished. A delivery after the first record has finished makes a second record. The
-task never replaces a payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login
-owns the record.
+record while the first record is unfinished. If the first record has finished before the second delivery, that delivery
+makes a second record. The task never replaces a payload. The record's `enqueued_by` is the worker's login, followed by
+" by message". So no login owns the record.
 """
 
 import random
@@ -91,7 +91,7 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
 
 
 def trace_context_of(request: Any) -> str | None:
-    """The trace context of the message's sender, if a header has it."""
+    """The trace context of the message's sender, if a header contains it."""
     traceparent = getattr(request, "traceparent", None)
     return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None
 

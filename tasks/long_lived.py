@@ -4,7 +4,7 @@ import gc
 
 
 def keep_what_is_loaded() -> None:
-    """Exclude all objects that exist now from garbage collection. Full collections of these objects would delay answers
+    """Exclude from garbage collection all objects that exist now. Full collections of these objects would delay answers
     of the Queue page. In a drain of no-op records, these collections would take about a fifth of a worker's CPU. This
     function may be called repeatedly."""
     gc.collect()

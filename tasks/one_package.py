@@ -95,8 +95,8 @@ def import_by_real_name() -> None:
 
 
 def check_neighbours() -> None:
-    """Raises ImportError if `import queue_store` does not find the package next to this package. The error names the
-    file that was found instead, if there is one."""
+    """Raises ImportError if `import queue_store` finds nothing, or another package than the one next to this package.
+    The error names the file that was found."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:
         if store and (store.parent.parent / FOLDER_NAME / Path(__file__).name).exists():

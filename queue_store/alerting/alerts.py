@@ -1,8 +1,8 @@
 """The life of an alert: opened, seen again, raised to a higher level, escalated, acknowledged, resolved.
 
-An opening, rise, escalation or resolution is stored together with its notifications, one for each recipient. So no
-notification is forgotten or stored twice. If a process dies before it marks a notification as sent, that
-notification is sent again with the same id.
+When an alert is opened, raised, escalated or resolved, this change is stored together with its notifications, one for
+each recipient. So no notification is forgotten or stored twice. If a process dies before it marks a notification as
+sent, that notification is sent again with the same id.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def update(
     """Open, raise, escalate and resolve alerts according to the findings.
 
     Each change is stored with its notifications, one for each recipient. A notification is stored even for a recipient
-    that this process cannot reach, because another process may have the channel, now or later.
+    that this process cannot reach, because another process may have a channel to that recipient, now or later.
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, is not resolved. `judged_at` is the
     database's time at the beginning of the judgement. An alert that was updated after `judged_at` is neither
@@ -119,7 +119,7 @@ def mark_notification(cursor: Cursor[Any], notification: Notification, error_mes
 
 
 def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
-    """Returns False if there is no such alert, or if it is acknowledged or resolved already."""
+    """Returns False if no alert has this id, or if the alert is acknowledged or resolved already."""
     return (
         cursor.execute(sql("alerting/acknowledge_alert"), {"id": alert_id, "actor": actor}).fetchone()
         is not None

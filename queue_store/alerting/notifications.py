@@ -25,9 +25,9 @@ OF_AN_ALERT = 12
 class SentOrNot:
     """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped or without channel.
 
-    The sending of a failing notification will be tried again. A notification is dropped if the alert is resolved, or
-    the contact is forgotten, before the notification is sent. Without channel: no process ever had a channel to the
-    contact, or the contact was forgotten."""
+    Failing: sending the notification failed, and will be tried again. Dropped: the alert was resolved, or the contact
+    was forgotten, before the notification was sent. Without channel: no process ever had a channel to the contact, or
+    the contact was forgotten."""
 
     alert_id: int
     contact: str

@@ -10,8 +10,8 @@ BOUNDS_SECONDS = (
 
 
 def count_durations(durations_seconds: Iterable[float]) -> list[int]:
-    """Returns one count for each bound: the number of durations up to this bound and above the previous bound. The last
-    count, after those of the bounds, is the number of durations above all bounds."""
+    """Returns one count for each bound: the number of durations up to this bound and above the previous bound. One more
+    count, at the end, is the number of durations above all bounds."""
     counts = [0] * (len(BOUNDS_SECONDS) + 1)
     for seconds in durations_seconds:
         counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1

@@ -1,1 +1,1 @@
-"""Access to Postgres: connections, statements, schema, roles, and what a driver error means."""
+"""Access to Postgres: connections, statements, schema, roles, and the meaning of driver errors."""

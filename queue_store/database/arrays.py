@@ -1,4 +1,4 @@
-"""Arrays of numbers and instants as parameters of statements.
+"""Arrays of numbers, texts and instants as parameters of statements.
 
 psycopg writes lists element by element in Python. psycopg also chooses the array's type by the largest element, so it
 prepares one statement several times, once for each type. The arrays of this module are written as a whole, and the

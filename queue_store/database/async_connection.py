@@ -55,7 +55,7 @@ class AsyncHeldConnection:
         """A cursor in a transaction that nobody else can commit or roll back. The transaction commits at the end,
         and rolls back on an error.
 
-        Raises ConflictError (call again) or DatabaseUnavailableError. After a DatabaseUnavailableError it is unknown
+        Raises ConflictError (try again) or DatabaseUnavailableError. After a DatabaseUnavailableError it is unknown
         whether the transaction was committed.
         """
         outer = await self._begin()

@@ -181,7 +181,7 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
 
 
 def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
-    """The error to raise for READ_ONLY, if the server is read-only, and not just the session."""
+    """The error to raise for READ_ONLY if the whole server is read-only, and not only this session."""
     return ReadOnlyServerError(
         f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary. If this is the primary, "
         "free disk space, then make it writable again (default_transaction_read_only)."

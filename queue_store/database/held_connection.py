@@ -1,4 +1,4 @@
-"""A connection from a pool, with errors that say what has happened if the connection breaks."""
+"""A connection from a pool. If the connection breaks, the errors say what has happened."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -73,8 +73,8 @@ class HeldConnection:
     def transaction(self) -> Generator[Cursor[Any]]:
         """A cursor in a transaction, which commits at the end and rolls back on an error.
 
-        Raises ConflictError (call again), DatabaseUnavailableError (nothing was written) or, when the
-        connection broke during COMMIT, CommitUnknownError.
+        Raises ConflictError (try again), DatabaseUnavailableError (nothing was written), or CommitUnknownError (the
+        connection broke during COMMIT).
         """
         transaction = self._begin()
         try:
@@ -188,7 +188,7 @@ class HeldConnection:
             raise
 
     def _is_stuck(self) -> bool:
-        """Whether ROLLBACK would fail: the connection is closed, or an interrupt left it in the middle of a
+        """Whether ROLLBACK would fail, because the connection is closed or an interrupt left it in the middle of a
         statement."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)

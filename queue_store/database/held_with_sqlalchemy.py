@@ -13,7 +13,7 @@ from queue_store.database_url import Address
 
 
 class HeldWithSqlalchemy(HeldConnection):
-    """A connection whose transactions are those of SQLAlchemy, so that a SQLAlchemy session can join them."""
+    """A connection on which SQLAlchemy begins and ends the transactions, so that a SQLAlchemy session can join them."""
 
     def __init__(self, engine: Engine, pool: ConnectionPool, url: Address) -> None:
         """Raises SQLAlchemy's OperationalError and PoolExhaustedError."""

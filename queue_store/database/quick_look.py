@@ -1,5 +1,5 @@
-"""Checks whether a database has nothing to migrate. This module uses psycopg alone, because importing SQLAlchemy costs
-more than the query."""
+"""Checks whether the schema of a database is up to date. This module uses psycopg alone, because importing SQLAlchemy
+costs more than the query."""
 
 import psycopg
 

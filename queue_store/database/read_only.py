@@ -25,7 +25,7 @@ def refused_writes(
 ) -> ReadOnlyServerError | None:
     """The error to raise if the server takes no writes. Returns None if the error is not READ_ONLY, if the server takes
     writes, or if the session cannot answer. Call this after the ROLLBACK, because in a failed transaction the server
-    refuses the question of this function."""
+    refuses the query of this function."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:
@@ -50,5 +50,5 @@ async def refused_writes_in_async(
 
 
 def _closed() -> tuple[type[BaseException], ...]:
-    """The errors that mean that the connection cannot answer the question."""
+    """The errors that mean that the connection cannot say whether the server takes writes."""
     return (psycopg.Error, DatabaseUnavailableError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))

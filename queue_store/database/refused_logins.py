@@ -48,8 +48,8 @@ def _is_in(reason: str, texts: tuple[str, ...], name: str = "") -> bool:
 
 
 def _command(program: str, url: Address, name: str) -> str:
-    """The command to run, with the server's address. If the URL names several servers, the address is left out: the
-    administrator knows which one is the primary."""
+    """The command to run, with the server's address. If the URL names several servers, the command contains no address,
+    because only the administrator knows which server is the primary."""
     host, port = url.query.get("host") or url.host, url.query.get("port") or url.port
     where = ""
     if host and "," not in str(host):

@@ -63,8 +63,8 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: the
-    migration was executed under other names before the first release, and is not executed again."""
+    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: before the
+    first release, other migrations already made these changes, so this migration is only recorded, not executed."""
 
     version: str
     description: str
@@ -115,7 +115,7 @@ def version_of(database: DatabaseManager) -> str | None:
 
 
 def current_version(engine: "Engine") -> str | None:
-    """Like `version_of`, for callers that migrate. Raises DatabaseUnavailableError."""
+    """Like `version_of`, but through the engine of a caller that migrates. Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return _ask(connection, "migration/version")

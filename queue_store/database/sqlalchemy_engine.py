@@ -60,6 +60,6 @@ class BorrowingPool(Pool):
         self._connections.give_back(driver)
 
     def _hand_over(self) -> Any:
-        """The connection for a new entry of the pool, or for an entry whose connection was invalidated."""
+        """The connection for a new entry of SQLAlchemy's pool, or for an entry whose connection was invalidated."""
         driver, self._local.driver = getattr(self._local, "driver", None), None
         return driver or self._connections.take()

@@ -14,7 +14,7 @@ from queue_store.queue_schema import in_queue_schema
 
 @dataclass(frozen=True, slots=True)
 class NamedStatement:
-    """The name of a statement, as `sql` takes it, and the statement's parameters."""
+    """The name of a statement (the argument of `sql`), and the statement's parameters."""
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -22,6 +22,6 @@ class NamedStatement:
 
 @cache
 def sql(name: str) -> bytes:
-    """The statement `queue_store/sql/<name>.sql`, as psycopg takes it. Raises FileNotFoundError if there is no such
-    file, and SettingsError if the settings name no valid schema."""
+    """The statement in `queue_store/sql/<name>.sql`, with the queue's own schema. Raises FileNotFoundError if there is
+    no such file, and SettingsError if the settings name no valid schema."""
     return in_queue_schema(files("queue_store").joinpath("sql", f"{name}.sql").read_bytes())

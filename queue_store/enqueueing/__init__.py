@@ -38,7 +38,7 @@ __all__ = [
 
 
 class RecordOptions(TypedDict, total=False):
-    """What NewRecord takes in addition to the payload. NewRecord describes each option."""
+    """The options of a NewRecord: all its fields except the payload. NewRecord describes each option."""
 
     priority: int | None
     scheduled_at: datetime | timedelta | None

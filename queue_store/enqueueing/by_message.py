@@ -1,5 +1,5 @@
-"""Enqueues for the sender of a Celery message. The worker's session writes the record, but the worker's login does
-not own the record."""
+"""Enqueues a record for the sender of a Celery message. The worker's session writes the record, but the worker's login
+does not own the record."""
 
 from typing import Any
 

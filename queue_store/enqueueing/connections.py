@@ -49,7 +49,7 @@ MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
 def run(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """Raises the errors of the steps. Translates database errors as `translated_errors` does."""
+    """Passes on the errors that the steps raise. Translates database errors as `translated_errors` does."""
     with translated_errors():
         door = _Door(connection)
         with in_utf8(door.driver):

@@ -33,8 +33,8 @@ def encoder_of(flow_name: str) -> Encode:
 
 
 def set_encoders(encoders: Mapping[str, Encode]) -> None:
-    """Replace the encoders of this process: one for each flow that declares a type. A flow that declares no type has no
-    encoder."""
+    """Replace all encoders of this process. `encoders` has one for each flow that declares a type, and none for other
+    flows."""
     _encoders.clear()
     _encoders.update(encoders)
 

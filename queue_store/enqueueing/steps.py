@@ -28,8 +28,8 @@ Rows = list[tuple[Any, ...]]
 class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
-    With `may_meet_duplicates`, a COPY may be refused because of a unique index, or because of a deadlock with another
-    bulk call that has the same keys. A refused COPY writes nothing, and its answer is one row.
+    `may_meet_duplicates`: the server can refuse this COPY, because a key exists already or because another bulk call
+    with the same keys causes a deadlock. A refused COPY writes nothing, and its answer is one row.
     """
 
     name: str

@@ -58,7 +58,7 @@ def judge_all(facts: "Facts", subject: str) -> list[Reason]:
 
 
 def lasting(seconds: float) -> str:
-    """A duration as messages show it: `45 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
+    """How messages show a duration: `45 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
     whole = max(0, round(seconds))
     for unit, name, part, part_name in (
         (86_400, "d", 3600, "h"),

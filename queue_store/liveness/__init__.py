@@ -1,1 +1,1 @@
-"""Finds out which processes are alive, and gives back the records of dead ones."""
+"""Finds out which processes are alive, and gives back the records of dead processes."""

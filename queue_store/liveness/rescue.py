@@ -77,9 +77,9 @@ class Rescue:
     def lost(
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """These worker processes are known to be gone: declare them and their runs dead without waiting for the lease.
-        Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record that each
-        process was working on, or NOTHING_IN_FLIGHT. If a process has no entry, its record is unknown."""
+        """For worker processes that are known to be gone: declare them and their runs dead without waiting for the
+        lease. Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record
+        that each process was working on, or NOTHING_IN_FLIGHT. If a process has no entry, its record is unknown."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)

@@ -1,5 +1,5 @@
-"""One execution of a maintenance operation. The row of an execution is its lock, and stores its heartbeat, its progress
-and its result."""
+"""One execution of a maintenance operation. The row of an execution serves as its lock, and stores its heartbeat,
+progress and result."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

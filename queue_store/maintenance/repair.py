@@ -26,8 +26,8 @@ EVERYTHING = 1_000_000_000
 
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
-    """Returns how many rows each repair corrected, or in a dry run how many it would correct. The number for wrong
-    totals counts flows. The number for the audit log counts the problems that were found."""
+    """Returns how many rows each repair corrected, or in a dry run how many it would correct. For wrong totals, the
+    number counts flows instead. For the audit log, the number counts the problems that were found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _correct_counts(run)
     repaired[SEALS] = _seal_anew(run)

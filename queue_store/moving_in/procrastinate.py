@@ -16,8 +16,8 @@ SHARED = (
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs that share a lock
-    and go to several flows, although a record then waits only for records of its own flow."""
+    """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. `splits_locks`: also move jobs
+    that share a lock and go to several flows. A record then waits only for records of its own flow."""
 
     label = "procrastinate"
 

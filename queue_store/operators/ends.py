@@ -33,7 +33,7 @@ class AskedToEnd:
 
 @dataclass(slots=True)
 class EndResult:
-    """`refused`: by record id, the reason why a record's handler was not asked to end."""
+    """`refused`: for each record id, the reason why no process was asked to end the record's handler."""
 
     asked: list[AskedToEnd] = field(default_factory=list[AskedToEnd])
     refused: dict[int, str] = field(default_factory=dict[int, str])
@@ -73,8 +73,9 @@ def ask_to_end(
     reason: str | None = None,
     claim_number: int | None = None,
 ) -> EndResult:
-    """Ask the processes that work on these records to end their handlers. `claim_number`: end the handler only under
-    this claim. None means the present claim. Raises UnknownRecordError for a value that is not an id."""
+    """Ask the processes that work on these records to end their handlers. `claim_number`: end the handler only if the
+    record is still in this claim. None means the present claim. Raises UnknownRecordError for a value that is not an
+    id."""
     ids = sorted(set(record_ids))
     for record_id in ids:
         check_record_id(record_id)

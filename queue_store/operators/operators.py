@@ -99,8 +99,8 @@ class Operators:
         reason: str | None = None,
         search: Mapping[str, object] | None = None,
     ) -> CancelResult:
-        """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its owner performs
-        the arrow."""
+        """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its run cancels
+        it."""
         done = CancelResult()
         for chunk in in_chunks(record_ids, self.on_progress):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
@@ -120,7 +120,8 @@ class Operators:
         retry_count_at_least: int = 0,
         flow_name: str | None = None,
     ) -> int:
-        """purge: finished → gone, with all rows that belong to the records. Returns the number of purged records."""
+        """purge: deletes finished records, and all rows that belong to these records. Returns the number of purged
+        records."""
         parameters: dict[str, object] = {
             "status": status,
             "older_than": older_than,
@@ -186,8 +187,8 @@ class Operators:
         return self._switch("resume", flow_name, actor, None)
 
     def stop_ingestion(self, flow_name: str | None, *, actor: str, reason: str | None = None) -> list[str]:
-        """Refuse every new record of the flow (None: of every flow), except recurring and restored records, and those
-        that runs enqueue."""
+        """Refuse every new record of the flow, or of every flow if `flow_name` is None. Recurring records, restored
+        records, and records that runs enqueue are still accepted."""
         return self._switch(
             "stop_flow_ingestion" if flow_name else "stop_ingestion", flow_name, actor, reason
         )

@@ -18,8 +18,8 @@ CONFLICTS_RETRIED = 5
 
 @dataclass(slots=True)
 class ResetResult:
-    """`skipped_ids`: records that were not failed, and records that share a dedup_key with an unfinished record or with
-    a newer one of the given records."""
+    """`skipped_ids`: records whose status was not `failed`, and records that share a dedup_key with an unfinished
+    record or with a newer one of the given records."""
 
     reset_ids: list[int] = field(default_factory=list[int])
     skipped_ids: list[int] = field(default_factory=list[int])
@@ -27,7 +27,7 @@ class ResetResult:
 
 @dataclass(slots=True)
 class CancelResult:
-    """`asked_ids`: running or locked records, each of which is stopped by its owner. `skipped_ids`: records that were
+    """`asked_ids`: processing or locked records, whose owners were asked to stop them. `skipped_ids`: records that were
     finished or do not exist."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])

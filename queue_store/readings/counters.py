@@ -59,7 +59,8 @@ class Counters:
 
 
 class CounterReader:
-    """Remembers the counts of hours that ended at least three hours ago, so that a reading stays cheap for years."""
+    """Remembers the counts of hours that ended at least three hours ago, so that a reading is cheap even after
+    years."""
 
     def __init__(self) -> None:
         self._settled: dict[str, Counters] = {}
@@ -75,7 +76,7 @@ class CounterReader:
         return {name: counter.minus(self._before.get(name, empty)) for name, counter in counted.items()}
 
     def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """Counts from the start of the hour of the first reading, because folded counts exist only for whole hours."""
+        """Counting begins with the hour of the first reading, because folded counts exist only for whole hours."""
         row = cursor.execute("SELECT date_trunc('hour', now(), 'UTC')").fetchone()
         assert row is not None
         hour: datetime = row[0]

@@ -1,4 +1,4 @@
-"""An error as every command, the Queue page and the report show it: its type, then its message."""
+"""Every command, the Queue page and the report show an error in this form: its type, then its message."""
 
 
 def error_text(exception_type: str | None, error_message: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The worker processes and the runs that are alive."""
+"""Readings of the worker processes, and of the runs that are alive."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -46,7 +46,7 @@ class HungHandler:
 
     @property
     def text(self) -> str:
-        """The record, the process, the host, and for how long the handler has run."""
+        """Names the record, the process and the host, and says how long the handler has run."""
         handler = self.handler
         usual = "its usual time is not known"
         if self.usual_seconds is not None:
@@ -103,7 +103,8 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """How long the flow's handler usually runs: in the last day or at this hour of the week, whichever is longer."""
+    """How long the flow's handler usually runs: the longer of the times for the last day and for this hour of the
+    week."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

@@ -70,8 +70,8 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
 
 
 def find_missing_guards(cursor: Cursor[Any]) -> list[str]:
-    """Returns one sentence for each rule of the schema that is missing, disabled or not valid. Also returns one for
-    each SECURITY DEFINER function of ours that every login may call."""
+    """Returns one sentence for each rule of the schema that is missing, disabled or not valid. Also returns one
+    sentence for each SECURITY DEFINER function of ours that every login may call."""
     return [
         problem for problem, _ in cursor.execute(sql("maintenance/integrity/missing_guards"), {}).fetchall()
     ]

@@ -17,7 +17,7 @@ RECORDS_AT_MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerFilter:
-    """One process by its id, all processes of a host, or the processes with this pid on one host."""
+    """Selects one process by its id, all processes of a host, or the processes of a host that have one pid."""
 
     worker_process_id: UUID | None = None
     hostname: str | None = None

@@ -88,10 +88,10 @@ class RecordPage:
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
-    """Newest first. A page may hold fewer records than asked for, or none, and still have a next page.
+    """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow.
 
-    In a search by key, run or worker, the first page includes the records that an index finds, however old they are, up
-    to half a page.
+    In a search by key, run or worker, up to half of the first page are records that an index finds, however old they
+    are.
     """
     wanted, of_runs = _with_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
@@ -202,14 +202,14 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns at most half a page. All other records of the search come from reading the table in order, so that the
-    search reaches its end."""
+    """Returns at most half a page. The search finds all other records by reading the table in order, and so reaches its
+    end."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Whether at most `FEW` records have this status: a search then uses the index of the status. If many records have
-    this status, the index is not needed: a search soon finds some among the newest records of all statuses."""
+    """Whether at most `FEW` records have this status. If so, the search uses the index of the status. If not, the
+    search needs no index: it soon finds records with this status among the newest ones."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW

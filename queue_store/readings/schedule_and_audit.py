@@ -26,7 +26,8 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class BeatRow:
-    """`ticks`: for each entry with a plain interval, when the entry was last due in this beat (ISO 8601)."""
+    """`ticks`: for each entry with a plain interval, the time at which this beat last found the entry due (ISO
+    8601)."""
 
     hostname: str
     pid: int
@@ -39,7 +40,7 @@ class BeatRow:
 @dataclass(frozen=True, slots=True)
 class LastSigns:
     """The seconds since the last heartbeat of any beat process, and of any worker process; None if no heartbeat is
-    known. The beat process that last shut down cleanly still counts, because its row is kept."""
+    known. The beat process that was the last to shut down cleanly still counts, because its row is kept."""
 
     beat_seconds: float | None
     worker_seconds: float | None

@@ -49,8 +49,8 @@ class LongestTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ServerReading:
-    """`takes_no_writes`: the server is a standby, or read-only is the default of the server or of the database. A
-    read-only default of the login does not count.
+    """`takes_no_writes`: the server is a standby, or a setting of the server or of the database makes transactions
+    read-only by default. A read-only default of the login does not count.
 
     `connections`: the connections to this database. `holders`: the five combinations of database, login and
     application with the most connections to the server."""

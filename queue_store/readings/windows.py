@@ -16,8 +16,7 @@ MINIMUM_OUTCOMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The counts of one flow, or of all flows, in the last `seconds`. The success rate and the error rate are None
-    if there are fewer than `MINIMUM_OUTCOMES` outcomes or attempts."""
+    """The counts of one flow, or of all flows, in the last `seconds`."""
 
     seconds: float
     flow_name: str

@@ -34,7 +34,7 @@ _DEEP_BYTES = 2 * MAXIMUM_DEPTH
 
 
 def encode_json(value: object, limit_bytes: int, field: str = "payload") -> bytes:
-    """The value as UTF-8 JSON. Raises a PayloadRejectedError that names the place inside the value."""
+    """The value as UTF-8 JSON. Raises a PayloadRejectedError that says which part of the value is refused."""
     try:
         encoded = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, RecursionError):

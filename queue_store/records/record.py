@@ -83,7 +83,7 @@ class Completed:
 
 @dataclass(slots=True)
 class Failure:
-    """retry or fail: the handler raised. If `retry_delay_seconds` is None, the error is permanent."""
+    """retry or fail: the handler raised an error. If `retry_delay_seconds` is None, the error is permanent."""
 
     record: Record
     started: float

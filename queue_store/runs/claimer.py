@@ -18,9 +18,9 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
-# The largest number of claims of suspects in a row. If a run dies with several records, and it is unknown which of them
-# was in flight, all of them become suspects. Suspects are claimed in small batches, so even this many claims take
-# little time.
+# A run makes at most this many claims of suspects in a row. If a run dies with several records, and it is unknown which
+# of them was in flight, all of them become suspects. Suspects are claimed in small batches, so even this many claims
+# take little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -41,8 +41,8 @@ class Claimer:
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Some claims must look for suspects first. Otherwise
-        suspects would wait endlessly in a flow that is never empty."""
+        """Whether the next claim looks for suspects first. Without such claims, suspects would wait endlessly in a flow
+        that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
@@ -96,7 +96,7 @@ class Claimer:
         )
 
     def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
-        """The level whose first claimable record has waited longest; None if no record is due."""
+        """The level (priority) whose first claimable record has waited longest; None if no record is due."""
         parameters = {"flow_name": self.options.flow_name} | self.position.bounds()
         row = cursor.execute(sql("runs/oldest_waiting_level"), parameters).fetchone()
         return row[0] if row else None

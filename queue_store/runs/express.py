@@ -1,8 +1,8 @@
 """Express slices: a run holds records locked while their handlers run, and one UPDATE claims and completes them.
 
 hold           locks the next due records in a transaction that stays open; the records stay pending
-settle         completes records with the outcome completed; claims others and writes their outcomes; then COMMIT
-settle_again   does the same in a new transaction if the first one was lost
+settle         completes records with the outcome completed; claims the others and writes their outcomes; then COMMIT
+settle_again   does the same in a new transaction if the slice's own transaction was lost
 
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
 rows, and runs claim a row with a mark in the normal way. So each record has at most one express attempt. A record
@@ -65,8 +65,8 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        claimed records of the `rest`. Unless the run is dead, all records of the `rest` are claimed. `is_last`: in the
-        same transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
+        records of the `rest` that were claimed: all of them, unless the run is dead. `is_last`: in the same
+        transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
         raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)

@@ -4,7 +4,8 @@ outcomes.
 hold_in     before the first handler: locks the next due records in the transaction; they stay pending
 settle_in   after the last handler: claims and completes the records with one UPDATE
 
-A rollback releases the records, and charges no attempt. queue_store/runs/express.py explains the marks that remain.
+A rollback releases the records, and charges no attempt. queue_store/runs/express.py explains the marks that a rollback
+leaves in the rows.
 """
 
 from collections.abc import Sequence

@@ -9,8 +9,9 @@ from queue_store.records.record import Record, Written
 class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
-    own. `first_slice`: how many records are due for the express slice with which the run begins. 0: the
-    run begins with a claim. The run also begins with a claim if the flow has suspects, other runs or no due record."""
+    own. `first_slice`: 0 if the run begins with a claim. Otherwise, the run begins with an express slice, for which
+    this many records are due. But if the flow has suspects, other runs or no due record, the run still begins with a
+    claim."""
 
     flow_name: str
     batch_size: int

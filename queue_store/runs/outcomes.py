@@ -1,8 +1,7 @@
 """The fenced statements that write the outcomes of a run's records.
 
-This module builds these statements, and the holder of the transaction executes them. The transaction may write a
-micro-batch, or may be that of an express slice or a one-COMMIT slice. The connection of a one-COMMIT slice can be
-asynchronous.
+This module builds these statements, and the holder of the transaction executes them. The transaction is that of a
+micro-batch, an express slice or a one-COMMIT slice. The connection of a one-COMMIT slice can be asynchronous.
 """
 
 import time
@@ -135,7 +134,7 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
 
 
 def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
-    """The parameters of the statement that finds the records that have already finished under the same claim."""
+    """The parameters of the search for records that have already finished under the same claim."""
     return {
         "flow_instance_id": flow_instance_id,
         "ids": [record.id for record in records],
@@ -193,7 +192,7 @@ def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
 
 
 def _results(outcomes: Sequence[Completed]) -> dict[str, Any]:
-    """Sends NULL instead of an array of NULLs, because `unnest` fills up missing elements with NULL."""
+    """If no record has a result, sends NULL instead of an array: `unnest` fills up missing elements with NULL."""
     results = [o.result.decode() if o.result is not None else None for o in outcomes]
     return {"results": results if any(results) else None}
 

@@ -13,9 +13,9 @@ Late commits, retries and rescued records can lie below a cursor. So the cursors
 and a claim that found nothing is made once more without them. If a claim without cursors takes long, the cursors are
 dropped less often.
 
-A claim also reads records that wait for an earlier record of their order key. If all records that a claim found have an
-order key, the next claims may scan from key to key (`uses_key_scan`). They do so if the claim took long or found fewer
-records than it wanted. They stop when the cursors would have been dropped, or when no key has a due record.
+A claim also reads records that wait for an earlier record of their order key. Sometimes all records that a claim found
+have an order key. If that claim also took long or found fewer records than it wanted, the next claims scan from key to
+key (`uses_key_scan`). The key scan ends when the cursors would have been dropped, or when no key has a due record.
 """
 
 import time
@@ -99,12 +99,12 @@ class QueuePosition:
         self._key_scan_until = time.monotonic() + seconds
 
     def resume_full_scan(self) -> None:
-        """Look at all records again, because no key had a due record."""
+        """Go back to the scan of all records. Call this when no key had a due record."""
         self._key_scan_until = 0.0
 
     def advance(self, records: Sequence[Record], batch_size: int) -> None:
-        """The records are ordered by level, then by `(scheduled_at, id)`. So the first record of a level is the
-        lowest one of that level."""
+        """The records are ordered by level, then by `(scheduled_at, id)`. So the first record of a level has the lowest
+        `(scheduled_at, id)` of that level."""
         if self.uses_key_scan:
             self._after_key = records[-1].order_key or ""
             return

@@ -123,9 +123,9 @@ class Run:
         self.last_was_full = self.last_was_full or not records  # without records, a slice comes first
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
-        """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
-        flow is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run is
-        still working on its current batch, so it looks for no suspects. `or_end`: end the run if the batch is empty."""
+        """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the flow
+        is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run still works
+        on its current batch, so this claim looks for no suspects. `or_end`: end the run if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)
@@ -137,8 +137,8 @@ class Run:
 
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction, with one round trip before the COMMIT. The claim
-        is left out if it must look for suspects first, or if outcomes have follow-up records. So an empty batch does
-        not mean that nothing is due: call `claim` to find out."""
+        is left out if the next claim must look for suspects, or if outcomes have follow-up records. So an empty batch
+        does not mean that nothing is due: call `claim` to find out."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         statements, written = self.outcome_statements(outcomes), Written()
@@ -161,8 +161,8 @@ class Run:
         return written
 
     def write_again(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes written the first time do
-        not count as refused, except those of records that were retried or snoozed."""
+        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes that the first COMMIT wrote
+        do not count as refused, except those of records that were retried or snoozed."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
             finished = cursor.execute(
@@ -213,8 +213,8 @@ class Run:
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record `suspect_record_id` in flight. That record then gets a crash
-        strike. Pass None if it is unknown which record was in flight. A run's only record then gets the strike, but
-        several records become suspects."""
+        strike. Pass None if it is unknown which record was in flight. Then a run's only record gets the strike, but if
+        the run has several records, they become suspects."""
         with self.held.transaction() as cursor:
             declare_dead(cursor, self.parameters, suspect_record_id, error_message)
 
@@ -224,7 +224,7 @@ class Run:
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
-        """For use in a pipeline. Each statement has its own cursor, to be read afterwards."""
+        """Call this in a pipeline. Each statement has its own cursor, which the caller reads after the pipeline."""
         cursor.execute(sql("runs/plan_once"), self.parameters)
         writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
         for writer, statement in zip(writers, statements, strict=True):

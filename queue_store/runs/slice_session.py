@@ -2,7 +2,7 @@
 
 open         stores the session's settings, which no handler has changed yet; from here on, COMMIT is refused
 may_be_over  after each record: says whether to call `renew`
-renew        says whether the transaction is still the same one; after RESET ALL, COMMIT is refused again
+renew        says whether the transaction is still the same one; if a handler called RESET ALL, refuses COMMIT again
 put_back     before each record: restores the stored settings
 close        before our own statements: resets the session, and says whether the transaction is still the same one
 abandon      instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
@@ -17,8 +17,8 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# The settings whose change by one handler could harm the next handler. The roles come first, because the other settings
-# may need their rights.
+# If one handler changes one of these settings, the change could harm the next handler. The roles come first, because
+# the other settings may need their rights.
 WATCHED_SETTINGS = (
     "session_authorization",
     "role",
@@ -65,8 +65,9 @@ class SliceSession:
         self._mark = mark.encode()
 
     def may_be_over(self, pgconn: PGconn) -> bool:
-        """Whether the mark of the transaction has changed, as it does when the transaction ends. Needs no round trip,
-        because Postgres reports the change. A handler may also have changed the mark, so call `renew` to find out."""
+        """Whether the mark of the transaction (the setting MARK) has changed, as it does when the transaction ends.
+        This costs no round trip, because Postgres reports the change. A handler may also have changed the mark, so call
+        `renew` to find out."""
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:

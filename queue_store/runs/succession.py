@@ -71,8 +71,8 @@ class Succession:
 
     @contextmanager
     def pipeline(self, pipeline: AbstractContextManager[Any]) -> Generator[None]:
-        """Enters this pipeline. Ignores an error of the successor's statements: a new run of that flow begins in its
-        own transaction, and raises the error again if the cause remains."""
+        """Enters this pipeline. Ignores an error of the successor's statements: a new run of the successor's flow
+        begins in its own transaction, and raises the error again if the cause remains."""
         try:
             with pipeline:
                 yield
@@ -159,7 +159,7 @@ class _Beginning:
         """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due
         or processing is stopped. Also returns None if the flow is paused, has as many runs as it allows, has suspects,
         or has another batch size now. A run that begins with a slice cannot begin here if its flow has other runs.
-        After None, a new run of the flow tries to begin in its own transaction."""
+        If this method returns None, a new run of the flow tries to begin in its own transaction."""
         right_size, has_suspects, slice_may_come_first = self._registering.fetchone() or (None, False, False)
         if right_size != self.run.batch_size or has_suspects:
             return None

@@ -68,8 +68,8 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """Returns the occurrences for which a hint must be sent now, and marks them as hinted. If the worker of an
-    occurrence fell silent in the last of `TRIES` tries, the occurrence is given up."""
+    """Returns the occurrences for which a hint must be sent now, and marks them as hinted. An occurrence is given up if
+    its worker fell silent in the last of `TRIES` tries."""
     parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
     cursor.execute(sql("schedule/abandon_occurrences"), parameters)
     return cursor.execute(sql("schedule/hint_occurrences"), parameters).fetchall()

@@ -1,4 +1,4 @@
-"""One check of the queue: judges it, stores the alerts, and sends the notifications."""
+"""One check judges the queue, stores the alerts, and sends the notifications."""
 
 from dataclasses import dataclass
 

@@ -19,7 +19,7 @@ _busy: set[str] = set()
 def fan_out_to_contacts(call: Callable[[str], T], contacts: Iterable[str]) -> dict[str, T]:
     """Run `call` for each contact in a thread of its own, and return the results by contact.
 
-    Leaves out a contact whose call raises, or has not ended after SECONDS. While such a call still hangs, later
+    The results lack a contact if its call raises, or has not ended after SECONDS. While such a call still hangs, later
     calls leave the contact out, too.
     """
     started = {contact: _start(call, contact) for contact in contacts if contact not in _busy}

@@ -102,7 +102,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked the handler of this record to stop. The process reads such a request at its next
+        """Whether somebody asked the handler of this record to stop. The process reads requests to stop at its next
         heartbeat. This property does not ask the database."""
         return self._run_side.is_cancelled(self.record)
 
@@ -114,7 +114,7 @@ class FlowContext(Generic[PayloadT]):
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
         """Enqueue a new record in the transaction that completes the handler's record. Whatever the kind of the
-        handler, the new record is not enqueued if the handler's record is not completed. The new record is enqueued
+        handler, the new record is enqueued only if the handler's record is completed. The new record is enqueued
         even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By default the new
         record gets the correlation id of the handler's record. If no span is current, the new record also gets the
         trace of the handler's record. Raises PayloadRejectedError, UnknownFlowError."""

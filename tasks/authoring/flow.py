@@ -97,8 +97,8 @@ class Flow:
     @property
     def needs_main_thread(self) -> bool:
         """Whether the flow's handler has a soft time limit and so needs the main thread: a signal can interrupt a
-        handler only there. Runs that a hint starts use the main thread. The handler runs in another thread only while
-        no hint can be sent."""
+        handler only there. Runs that a hint starts use the main thread. So an idle process that finds work for the flow
+        sends a hint. If no hint can be sent, the handler runs in the thread that found the work."""
         return False
 
     @property

@@ -1,5 +1,5 @@
-"""The function that `@flow` returns, as type checkers see it. It can be called as before, and has methods that
-enqueue.
+"""The function that `@flow` returns, as type checkers see it. It can be called like the undecorated function, and has
+methods that enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 

@@ -121,8 +121,8 @@ def all_flows() -> list[Flow]:
 
 @contextmanager
 def empty_registry() -> Generator[None]:
-    """For tests that declare flows. The context begins with no registered flow. Afterwards the earlier flows are
-    registered again."""
+    """For tests that declare flows. At the start of this block, no flow is registered. After the block, the earlier
+    flows are registered again."""
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()

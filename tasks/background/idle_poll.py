@@ -38,8 +38,8 @@ class IdlePoll(threading.Thread):
 
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and the
-        call waits for the end of the run. `timeout_seconds` limits the wait at a shutdown. If this child is only
-        replaced by a new one, there is no limit: the run finishes its record first."""
+        call waits for the end of the run. `timeout_seconds` limits the wait at a shutdown. If a new child only replaces
+        this child, there is no limit, so that the run can finish its record."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:
@@ -74,11 +74,12 @@ class IdlePoll(threading.Thread):
             self._services.run_lock.release()
 
     def _waiting(self) -> FlowWithWork | None:
-        """Choose among the flows whose due records have waited for `idle_poll_seconds`, or for any time if the broker
-        is unreachable. The choice is the flow that this process has not run for the longest time. If the flow that has
-        waited longest were chosen, a flow with endless work could be chosen each time. Among flows that this process
-        has never run, the choice is a flow with the fewest living runs. The runs of a dead process are counted until
-        the process is declared dead. So a flow whose records kill every process does not always come first."""
+        """Choose among the flows whose due records have waited for `idle_poll_seconds`. If the broker is unreachable,
+        choose among all flows with due records. The choice is the flow whose last run in this process is longest ago.
+        If the flow that has waited longest were chosen, a flow with endless work could be chosen each time. Among flows
+        that this process has never run, the choice is a flow with the fewest living runs. The runs of a dead process
+        are counted until the process is declared dead. So a flow whose records kill every process does not always come
+        first."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

@@ -84,7 +84,7 @@ def _end(task: Any = None, **_: Any) -> None:
 
 
 def _is_other(task: Any) -> bool:
-    """Whether the task is neither one of ours, nor the task of a record, nor executed in place by `apply()`."""
+    """Whether a message started this task, and the task is an application's own, non-durable task."""
     request = task.request
     return (
         not isinstance(task, OwnTask) and getattr(request, "durable", None) is None and not request.is_eager

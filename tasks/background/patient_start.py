@@ -1,5 +1,5 @@
-"""Makes a starting worker wait for PgBouncer. After Postgres has come back, PgBouncer still refuses clients for a
-while."""
+"""Makes a starting worker wait for PgBouncer. After an outage of Postgres has ended, PgBouncer still refuses clients
+for a while."""
 
 import logging
 import time
@@ -29,7 +29,7 @@ def check_schema(application_name: str) -> None:
                 if seconds_left <= 0 or not any(text in str(error) for text in NOT_LOGGED_IN_YET):
                     raise
                 logger.warning(
-                    "PgBouncer cannot log in to Postgres yet: this worker waits for at most %d s more: %s",
+                    "PgBouncer cannot log in to Postgres yet: this process waits for at most %d s more: %s",
                     seconds_left,
                     error,
                 )

@@ -1,6 +1,6 @@
 """Replaces a worker process that uses too much memory. The process ends its run after the record in flight, and gives
-back the other records. Then it ends, and the pool starts a new process. Celery applies its own memory limit only after
-a task, which would be too late, because a run can take a long time."""
+back the other records. Then it ends, and the pool starts a new process. Celery applies its own memory limit only when a
+task ends. That would be too late, because a run can take a long time."""
 
 import logging
 

@@ -1,6 +1,6 @@
-"""The sentinel: one worker process, elected by a lease row, checks the queue about every 20 s and rescues orphans.
-So a stuck beat, worker or database is reported even if beat sends nothing. The sentinel has a thread of its own,
-because a check or a webhook could delay a heartbeat for too long.
+"""One worker process, elected by a lease row, is the sentinel. The sentinel checks the queue about every 20 s and
+rescues orphans. So a stuck beat, worker or database is reported even if beat sends nothing. The sentinel has a thread
+of its own, because a check or a webhook could delay a heartbeat for too long.
 
 A process imports the modules for a check at its first check, because most processes never make a check."""
 

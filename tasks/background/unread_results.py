@@ -1,4 +1,5 @@
-"""Limits how long a pool child waits at its end until the main process has read the result of the child's last task.
+"""Before a pool child ends, it waits until the main process has read the result of its last task. This module limits
+that wait.
 
 billiard waits up to 30 s, so that no result is lost. Celery's main process does not need this time: after the child's
 end, it reads what is left in the pipe. But the main process may never read the result of a task that it has given up,

@@ -143,7 +143,7 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """In the main process: ask all children to stop. Each child sees the request to stop between two records."""
+    """In the main process: ask all children to stop. Each child looks for this request between two records."""
     shared_slots.stop()
 
 

@@ -143,7 +143,7 @@ class DurableCelery(Celery):
         **options: Any,
     ) -> Any:
         """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of a
-        task that a message has started. Celery's own retry is a message, too."""
+        task that a message has started. Such a retry is also sent as a message."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries") or not self.is_durable(name):
             self._refuse_canvas(name, kwargs)

@@ -11,9 +11,9 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """The first base class of each durable task. The second base class is the class that the task would have otherwise.
-    `retry()` and `update_state()` behave as in Celery if the task does not run for a record, such as in `apply()`.
-    `replace()` and `add_to_chord()` are always refused."""
+    """The first base class of each durable task. The second base class is the one that the task would have in plain
+    Celery. `retry()` and `update_state()` behave as in Celery if the task does not run for a record, such as in
+    `apply()`. `replace()` and `add_to_chord()` are always refused."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot increase the limit

@@ -27,8 +27,8 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A running record. In the request of the record's task, this object is the value of `durable`. `result`: the
-    return value as it will be stored, or None."""
+    """A running record. The record's task finds this object in `self.request.durable`. `result`: the return value as it
+    will be stored, or None."""
 
     __slots__ = ("record_id", "result")
 

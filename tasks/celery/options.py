@@ -1,4 +1,4 @@
-"""The options of a call. Each option is kept, refused, or ignored because it has no meaning for a record. No unknown
+"""The options of a call. Each option is kept or refused, or it is ignored if it has no meaning for a record. No unknown
 option is dropped silently, unless its value is empty (None, False, 0 or an empty container)."""
 
 from dataclasses import dataclass

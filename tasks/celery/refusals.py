@@ -1,8 +1,8 @@
-"""The error for everything that a durable task refuses. It is raised where the unsupported feature is requested."""
+"""The error for features of Celery that durable tasks do not support. It is raised where the feature is requested."""
 
 
 class NotDurableError(Exception):
-    """A durable task cannot do what is asked of it. Nothing was written."""
+    """A durable task does not support the requested feature. Nothing was written."""
 
 
 def refuse(what: str, instead: str) -> NotDurableError:

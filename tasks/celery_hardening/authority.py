@@ -1,5 +1,5 @@
-"""A message only wakes a worker, or enqueues a record where ENQUEUE_BY_MESSAGE allows it. Anybody who can write to the
-broker can name any task with any arguments. So in a worker, a task that is due at a fixed time runs only for an
+"""A message can only wake a worker or, where ENQUEUE_BY_MESSAGE allows it, enqueue a record. Anybody who can write to
+the broker can name any task with any arguments. So in a worker, a task that is due at a fixed time runs only for an
 occurrence of the schedule. An occurrence is a row in Postgres that says that the task is due."""
 
 from collections.abc import Generator
@@ -45,6 +45,6 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """Whether this code may change records. In a worker, only code for an occurrence may change records. Elsewhere, all
-    code may change records, because no message can start that code."""
+    """Whether the calling code may change records. In a worker, only code for an occurrence may change records.
+    Elsewhere, all code may change records, because no message can start that code."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -35,9 +35,9 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """A request for one of our tasks. It ignores an ETA, because the message would stay in the worker's memory until
-    the ETA. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. If the arguments
-    hold a payload, the request hides them wherever Celery shows arguments.
+    """A request for one of our tasks. It ignores an ETA, because otherwise the message would stay in the worker's
+    memory until the ETA. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. If the
+    arguments hold a payload, the request hides them wherever Celery shows arguments.
 
     A message that wakes a worker never expires here. Celery compares the sender's clock with this host's. If this
     host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm, because

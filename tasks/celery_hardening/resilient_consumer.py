@@ -67,8 +67,8 @@ class ResilientConsumer(Consumer):
 
     def _reset_hub(self) -> None:
         """Makes the hub forget the files of the broken connection. If the event loop fails before its first event,
-        Celery itself does not reset the hub. During the reset, the hub makes its planned calls, which may raise any
-        error."""
+        Celery itself does not reset the hub. During the reset, the hub makes the calls that are still scheduled. These
+        calls may raise any error."""
         try:
             if self.hub:
                 self.hub.reset()
@@ -76,7 +76,7 @@ class ResilientConsumer(Consumer):
             logger.exception("the clean-up after Celery's event loop failed")
 
     def on_send_event_buffered(self) -> None:
-        """Sends events to Flower a little later, several at once. Otherwise Celery would first send an event,
+        """Delays the events for Flower a little, and sends several at once. Otherwise Celery would first send an event,
         and only then pass the message to a pool child."""
         now = time.monotonic()
         if self.hub and now >= self._events_at:  # before that time, a call is already planned

@@ -36,7 +36,7 @@ def alerts(
     Exit 1 if the alert is not open or is already acknowledged, if the contact is unknown, or if a channel fails.
     """
     if sum((bool(acknowledge), test_channels, bool(forget))) > 1:
-        raise click.UsageError("Acknowledge, test or forget, one at a time.")
+        raise click.UsageError("Give only one of --acknowledge, --test and --forget.")
     if test_channels:
         _test(as_json)
     elif acknowledge:

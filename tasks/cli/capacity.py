@@ -6,7 +6,7 @@ from .frame import json_option, say, write_json, write_table
 @click.command()
 @json_option
 def capacity(as_json: bool) -> None:
-    """Show the load, how many containers are wanted, and for how long the present containers suffice."""
+    """Show the load, the number of containers that are wanted, and how long the present containers suffice."""
     from ..monitoring import calculate_capacity_utilization
 
     found = calculate_capacity_utilization()

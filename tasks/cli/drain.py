@@ -43,7 +43,7 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 
     Workers go on processing. The command also waits for transactions that enqueued before the stop. Exits with 0 when
     the flow is empty, and with 4 when the timeout passes first. In both cases, ingestion stays stopped afterwards. To
-    allow it again, call queuectl resume FLOW --ingestion.
+    allow ingestion again, call queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")

@@ -68,7 +68,7 @@ def enqueue(
 
     A line that does not fit the type of the flow's payload is refused. The error message says where in the payload the
     wrong value is. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that
-    is stored in the database checks it, and converts nothing.
+    is stored in the database checks the line, and no value is converted.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")

@@ -52,7 +52,7 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @table_option(
     "--columns", "the columns of the payload, separated by commas. By default all except the status."
 )
-@table_option("--priority", "the column of the priority, 0 to 9, smaller first.")
+@table_option("--priority", "the column of the priority: 0 to 9, and 0 is the most urgent.")
 @table_option("--scheduled-at", "the column of the time at which a record is due.")
 @table_option("--dedup-key", "the column of the dedup_key.")
 @table_option("--order-key", "the column of the order_key.")

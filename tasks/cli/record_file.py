@@ -31,8 +31,8 @@ class InvalidLinesError(QueueStoreError):
 @dataclass
 class RecordFile:
     """A file that is read once, line by line. `encode` and `check` know the type of the payloads. Without
-    `skip_invalid`, no record is returned after the first wrong line, and reading ends after PROBLEMS_LOOKED_FOR
-    wrong lines."""
+    `skip_invalid`, no record is returned after the first invalid line, and reading ends after PROBLEMS_LOOKED_FOR
+    invalid lines."""
 
     file: BinaryIO
     file_format: str
@@ -74,8 +74,8 @@ class RecordFile:
         return bool(self.problem_count) and not self.skip_invalid
 
     def _judged(self) -> Iterator[Judged]:
-        """Yields each line that could be parsed, with its record or with its problem. With `check`, the database checks
-        BUNCH_LINES lines at a time."""
+        """Yields each line that could be parsed, with its record or the reason why the line cannot become a record.
+        With `check`, the database checks BUNCH_LINES lines at a time."""
         bunch: list[tuple[int, NewRecord, str]] = []
         for line_number, payload in (
             self._csv_payloads() if self.file_format == "csv" else self._json_payloads()

@@ -137,8 +137,8 @@ def saying_that_it_stops(report: UpReport) -> Generator[None]:
 
 
 def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:
-    """Returns why the sample is not enqueued, or None if it is to be enqueued. A database that somebody configured gets
-    the sample only on request. Raises UsageError."""
+    """Returns the reason why the sample is not enqueued, or None if it is to be enqueued. A database that somebody
+    configured gets the sample only on request. Raises UsageError."""
     if wants_sample and not is_loaded:
         raise click.UsageError(f"--sample needs its flow: add {SAMPLE_MODULE} to FLOW_MODULES.")
     if wants_sample is False:

@@ -59,8 +59,8 @@ def check_databases(
 ) -> list[checks.CheckMessage]:
     """Checks that a database holds the queue's schema in this code's version, and that workers use the same database.
 
-    Problems are reported as warnings, because `manage.py migrate` runs this check, too. After an error, `migrate`
-    would not make Django's own tables.
+    Problems are reported as warnings, because `manage.py migrate` runs this check, too. After an error, `migrate` would
+    stop before it makes Django's own tables.
     """
     aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
     return [message for alias in sorted(aliases) for message in _check_database(alias)]
@@ -86,7 +86,8 @@ def _check_database(alias: str) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
             f'The database "{alias}" is not the database of DATABASE_URL, which workers and queuectl use here.',
-            hint="Tasks that are enqueued there would never run: name the same database in DATABASES and DATABASE_URL.",
+            hint="Tasks that are enqueued in that database would never run: name the same database in DATABASES "
+            "and DATABASE_URL.",
             id="processing_queue.W002",
         )
     ]

@@ -18,7 +18,7 @@ FLOW_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`database`: the alias of the Postgres that holds the queue. `flow`: options of @flow for every task. `flows`:
+    """`database`: the alias of the database that holds the queue. `flow`: options of @flow for every task. `flows`:
     options of @flow for single tasks, by the path of the task. `modules`: the modules that declare tasks, in addition
     to the module `tasks` of each app. `hint_sender`: an object with the method `send`, or the path of such an object.
     `page_url`: the URL of the Queue page, for links in the admin."""

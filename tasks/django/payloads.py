@@ -52,7 +52,7 @@ def named_task(module_path: str) -> Any:
 
 
 def flow_name(task: Any) -> str:
-    """The path of the task. If `using()` chose another queue than the declared one, the name of the chosen queue is
+    """The path of the task. If `using()` chose a queue other than the declared one, the name of the chosen queue is
     added."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:

@@ -41,7 +41,7 @@ def read_result(database: str, alias: str, result_id: str) -> Any:
 
 
 def running_result(task: Any, context: FlowContext, attempts: Sequence[Attempt]) -> Any:
-    """The result as it is while a worker works on the record. `attempts`: the earlier attempts, newest first. Raises
+    """The result of a record on which a worker is working. `attempts`: the earlier attempts, newest first. Raises
     PermanentError."""
     args, kwargs = arguments_of(context.payload)
     record = context.record

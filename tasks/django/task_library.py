@@ -1,6 +1,6 @@
 """The task library of the installed Django: Django's own from 6.0 on, otherwise the backport `django-tasks`.
 
-Both use the same names, except that InvalidTask and InvalidTaskBackend end in `Error` in the backport.
+Both libraries use the same names, except that InvalidTask and InvalidTaskBackend end in `Error` in the backport.
 """
 
 from importlib import import_module

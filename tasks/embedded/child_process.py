@@ -43,8 +43,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. So Ctrl-C reaches only this process, and not the command. This
-    process then stops the command properly."""
+    """Start a command in a session of its own. So Ctrl-C reaches only this process, and not the command. After Ctrl-C,
+    this process stops the command properly."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()
@@ -72,8 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Send `first` to the process, unless `first` is None, and wait for its end. After `bound_seconds`, kill the
-    process and its children. Returns True if the process ended in time."""
+    """Send `first` to the process, unless `first` is None, and wait until the process ends. After `bound_seconds`, kill
+    the process and its children. Returns True if the process ended in time."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

@@ -22,8 +22,8 @@ STOP_BOUND_SECONDS = 10.0
 
 
 class EmbeddedRedis:
-    """A Valkey or Redis server on a free port of 127.0.0.1. It has a password of its own and keeps nothing on
-    disk."""
+    """A Valkey or Redis server on a free port of 127.0.0.1. The server has a password of its own, and keeps nothing
+    on disk."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()

@@ -1,4 +1,4 @@
-"""The embedded servers that this environment needs because its settings name no others."""
+"""The embedded servers that this environment needs because its settings name no other servers."""
 
 import shlex
 from collections.abc import Mapping

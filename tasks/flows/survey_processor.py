@@ -1,4 +1,4 @@
-"""The sample flow. It turns answers of the American National Election Studies 1996 into rows of `processed_surveys`.
+"""The sample flow, which turns answers of the American National Election Studies 1996 into rows of `processed_surveys`.
 
 The handler writes the results through the connection that it receives. So the COMMIT that completes the record also
 writes its results. No record is completed without its result, and no result is written twice.

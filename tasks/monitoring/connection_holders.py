@@ -41,4 +41,4 @@ def last_known(settings: ProcessorSettings, database_name: str) -> str:
             f"{int(state['limit'])} connections were open, most of them held by: {holders}."
         )
     except (TypeError, KeyError, ValueError):
-        return "This machine does not know who holds them, because it has not looked before."
+        return "This machine does not know who holds the connections, because it has not looked before."

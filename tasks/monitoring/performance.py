@@ -28,7 +28,8 @@ PERFORMANCE_CODES = (
 def processing_performance_monitoring(
     time_window_hours: float = 24, include_error_analysis: bool = True
 ) -> dict[str, Any]:
-    """Returns rates, durations and success overall and by flow, the top errors, and findings with their next steps.
+    """Returns rates, durations and success rates, overall and by flow. Also returns the top errors, and findings with
+    their next steps.
 
     Raises ValueError if the window is too long or not positive. Raises DatabaseUnavailableError.
     """

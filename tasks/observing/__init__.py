@@ -1,5 +1,5 @@
-"""Adds information about runs and attempts to logs and traces: fields in log lines, and spans. Both are off by default,
-and then cost nothing."""
+"""Adds information about runs and attempts to logs and traces: fields in log lines, and spans. Fields and spans are off
+by default, and cost nothing while they are off."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -38,7 +38,7 @@ def stop_observing_with(observer: Observer) -> None:
 
 
 def observer() -> Observer | None:
-    """Returns one object for all registered observers. None if there are none."""
+    """Returns one observer that calls all registered observers. None if there are none."""
     return _AllObservers() if _observers else None
 
 

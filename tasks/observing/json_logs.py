@@ -1,5 +1,5 @@
-"""With the setting LOG_FORMAT=json, each log line is one JSON document. This setting is for containers, because
-programs read their logs."""
+"""With the setting LOG_FORMAT=json, each log line is one JSON document. This setting is for containers, whose logs are
+read by programs."""
 
 import json
 import logging

@@ -55,9 +55,8 @@ def _user(handler: Any) -> Any:
 
 
 def _check_host(handler: Any) -> None:
-    """Without a login, answers only requests to `localhost`, `127.0.0.1` and `::1`, and all requests over a Unix
-    socket. Another site can point its host name to our address (DNS rebinding), but its requests still carry that
-    name."""
+    """If no login is configured, a request must go to `localhost`, `127.0.0.1` or `::1`, or come over a Unix socket.
+    Another site can point its host name to our address (DNS rebinding), but its requests still carry that name."""
     name = handler.request.host_name
     if not options_of(handler).unix_socket and name not in ("127.0.0.1", "localhost", "::1"):
         raise tornado.web.HTTPError(

@@ -1,4 +1,4 @@
-"""Loads our templates, or else Flower's templates, and adds an entry to Flower's navigation bar."""
+"""Loads a template of our own, if there is one, instead of Flower's. Adds an entry to Flower's navigation bar."""
 
 from pathlib import Path
 from typing import Any

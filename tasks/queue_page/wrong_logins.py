@@ -26,7 +26,7 @@ class WrongLogins:
         self._waiting = 0
 
     async def delay(self, address: str) -> None:
-        """Count one more wrong login from this address, and wait. Each wait is twice as long as the last one, but
+        """Count one more wrong login from this address, and wait. Each wait is twice as long as the previous wait, but
         at most LONGEST_SECONDS. Raises HTTPError(429) if too many requests wait already."""
         count = self._count(address)
         seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)

@@ -45,6 +45,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Escapes text from records, so that it neither ends the cell nor becomes markup."""
+    """Escapes text from records, so that the text neither ends its table cell nor becomes markup."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
     return escaped or "-"

@@ -32,8 +32,8 @@ class GivenTransaction(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler, within the
-        handler's time limit. Raises database errors."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler has returned,
+        within the handler's time limit. Raises database errors."""
         ...
 
     def charged(self, error: BaseException) -> BaseException:
@@ -141,8 +141,8 @@ class Attempts:
         error: BaseException,
         transaction: GivenTransaction | None = None,
     ) -> Outcome:
-        """Returns the outcome of an attempt that raised this error. If the handler is not to blame, raises the error
-        that `transaction.charged` raises."""
+        """Returns the outcome of an attempt that raised this error. If the handler is not to blame, passes on the
+        error that `transaction.charged` raises."""
         if transaction is not None:
             error = transaction.charged(error)
         cause = decisive(error)

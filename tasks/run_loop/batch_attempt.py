@@ -45,8 +45,8 @@ class BatchAttempts(Attempts):
             return outcomes + self._all(contexts, started, error, transaction)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:
-        """Returns the contexts of the records. A record whose payload cannot be decoded gets an outcome instead:
-        only this record fails."""
+        """Returns the contexts of the records. If a record's payload cannot be decoded, only that record fails: it gets
+        an outcome instead of a context."""
         contexts: list[FlowContext] = []
         outcomes: list[Outcome] = []
         for record in records:

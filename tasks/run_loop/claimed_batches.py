@@ -8,8 +8,8 @@ from .delivery import Delivery
 
 
 class ClaimedBatches:
-    """The batches of one run. If the next batch is claimed before the current batch ends, finished records count as one
-    batch as soon as there are at least `batch_size` of them."""
+    """The batches of one run. If the next batch is claimed before the current batch ends, each group of at least
+    `batch_size` finished records counts as one batch."""
 
     def __init__(self, quick: QuickBatches, delivery: Delivery) -> None:
         self._quick = quick
@@ -23,7 +23,7 @@ class ClaimedBatches:
         self._troubles = self._count_troubles()
 
     def note(self, count: int) -> None:
-        """Count this many records as finished."""
+        """Count `count` more records as finished."""
         self._count += count
         if self._count >= self._delivery.current.run.batch_size:
             self.end(is_clean=True)

@@ -16,8 +16,8 @@ def leaves_of(error: BaseException) -> list[BaseException]:
 
 def decisive(error: BaseException) -> BaseException:
     """If the leaves of the group (see `leaves_of`) agree, returns one of them. Otherwise returns the group itself.
-    Leaves agree if all ask for a snooze, for a cancellation or for no further attempt, or if all have the same
-    type. Of several snoozes, the longest is returned."""
+    The leaves agree if all of them ask for the same thing (a snooze, a cancellation or no further attempt), or have the
+    same type. If all of them ask for a snooze, returns the longest one."""
     leaves = leaves_of(error)
     for meaning in _MEANINGS:
         if all(isinstance(leaf, meaning) for leaf in leaves):

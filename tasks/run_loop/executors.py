@@ -59,7 +59,7 @@ class Executor:
         return unstarted
 
     def end(self) -> None:
-        """Start no further record, because the records may already belong to another run."""
+        """Start no further record: the unstarted records may already belong to another run."""
         self.withdraw()
 
     def _submit(self, records: Sequence[Record]) -> None:

@@ -1,12 +1,13 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
 A run begins with a claim, or with a slice (first_slice.py). If the last batches of its flow were quick and clean
-(worker/quick_batches.py), the run continues with slices. A slice comes next only if the last claim or slice was full
-and left due records. Some records are always claimed: suspects, records with an order key, with a failed attempt or
-with a crash strike, and records whose earlier claim or slice ended without an outcome for them. Batches that start at
-the priority level that has waited longest are always claimed, too. If a slice becomes long, a second thread claims its
-unfinished records. If a record is not completed, the slice ends. After a slice that became long or ended early, the
-flow's records are claimed in the normal way. See docs/architecture.md, "Express slices".
+(worker/quick_batches.py), the run continues with slices. A slice comes next only if the previous claim or slice was
+full, and more records may be due. Some records are always claimed in the normal way: suspects, records that have an
+order key, a failed attempt or a crash strike, and records whose earlier claim or slice ended without an outcome for
+them. A batch that starts at the priority level that has waited longest is also claimed in the normal way. If a slice
+becomes long, a second thread claims its unfinished records. If a record is not completed, the slice ends. After a slice
+that became long or ended early, the flow's records are claimed in the normal way. See docs/architecture.md, "Express
+slices".
 """
 
 import time
@@ -100,8 +101,8 @@ class Express:
         self._batches.note(count)
 
     def may_prefetch(self) -> bool:
-        """Returns False if a slice comes next, because the slice needs the connection and the next records. A run
-        never works on a batch and a slice at the same time."""
+        """Returns False if a slice comes next: that slice will need the connection and the next records. A run never
+        works on a batch and a slice at the same time."""
         return not self._is_next()
 
     def next_batch(self) -> list[Record]:

@@ -3,9 +3,9 @@ record is written once.
 
 An express slice is committed as a whole or rolled back. The slice is rolled back if a record is not completed, if a
 handler reports progress or ends the transaction, or if the database or the fence refuses a write. After a rollback, no
-attempt is charged. A record can be in an express slice only once. So after a rollback the slice's records are claimed
-in the normal way, and the handlers are called again. While a slice is running, its records cannot be claimed. So a
-slice that becomes long ends after the current handler.
+attempt is charged. The locks of the slice leave a mark in its rows, and a marked row cannot be in another express
+slice. So after a rollback, the records are claimed in the normal way, and the handlers are called again. While a slice
+is running, its records cannot be claimed. So a slice that becomes long ends after the current handler.
 """
 
 import time
@@ -32,7 +32,7 @@ from .transactions import SessionEndedError
 
 
 class ClaimFirst(BaseException):
-    """Raised in a handler that calls a method for which the record must be claimed. Then the slice is rolled back."""
+    """Stops a handler that calls a method for which the record must be claimed. Then the slice is rolled back."""
 
 
 class ExpressCommit(Express):

@@ -1,6 +1,6 @@
 """Decides whether a run begins with an express slice instead of a claim. A claimed record costs about twice as much as
-a record of a slice. So if at least two batches of an express flow are due, a process that goes through the waiting
-flows begins the run of this flow with a slice."""
+a record of a slice. So if at least two batches of an express flow are due, its run begins with a slice. Only a process
+that goes through the waiting flows makes this choice."""
 
 from queue_store.flows import FlowWithWork
 
@@ -13,12 +13,15 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a slice.
 
 
 def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int:
-    """Returns how many records are due for the slice, or 0 if the run must begin with a claim. A claim comes first if
-    fewer than two batches are due, no slice is allowed, the handler gets whole batches, or a batch size was set. A
-    claim also comes first if too few batches in a row were quick and clean, express has ended lately, a run of the flow
-    has died lately, or a slice was interrupted. A run also begins with a claim if records are claimed key by key, or if
-    the claim must begin at the level that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also
-    prevent a slice, because due records are counted up to this limit."""
+    """Returns how many records are due for the slice, or 0 if the run must begin with a claim:
+
+    - fewer than two batches are due (due records are counted up to `flows.COUNT_LIMIT`, so a batch size over half of
+      this limit may also prevent a slice)
+    - no slice is allowed, the handler gets whole batches, or a batch size was set
+    - too few batches in a row were quick and clean, express has ended lately, or a run of the flow has died lately
+    - a slice was interrupted, records are claimed key by key, or the claim must begin at the level that has waited
+      longest
+    """
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:
         return 0

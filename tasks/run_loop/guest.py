@@ -1,4 +1,4 @@
-"""Undoes the changes that a handler makes to the worker's process, in each way of running handlers.
+"""Undoes the changes that a handler makes to the worker's process, however the handler is run.
 
 Each call runs in a copy of the context variables. A fork that returns from a handler ends at once. After each batch,
 `ProcessState` restores signal handlers and the signal mask, working directory, umask, recursion limit, locale, socket
@@ -63,13 +63,13 @@ def end_a_fork() -> None:
 
 
 def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
-    """Run the body of a plain handler in a copy of the context. This coroutine never suspends: see `one_body`."""
+    """Run the body of a plain handler in a copy of the context variables. The body never suspends: see `one_body`."""
     return run_without_waiting(body, copy_context())
 
 
 class AsGuest(Awaitable[R]):
-    """Awaits the body of a handler, plain or asynchronous, in a copy of the context. The body runs in the task that
-    awaits it, so that cancelling this task cancels the body."""
+    """Awaits the body of a handler, plain or asynchronous, in a copy of the context variables. The body runs in the
+    asyncio task that awaits it, so that cancelling this task cancels the body."""
 
     def __init__(self, body: Coroutine[Any, Any, R]) -> None:
         self._body = body

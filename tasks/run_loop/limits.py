@@ -57,7 +57,7 @@ class Limits:
 
 
 class _InAThread:
-    """The limit of a call in a thread other than the main thread. Nothing can interrupt such a call."""
+    """The time limit of a handler's call in a thread other than the main thread. Nothing can interrupt such a call."""
 
     can_be_interrupted = False
 
@@ -86,8 +86,8 @@ class _InTheMainThread(_InAThread):
 
 
 class _OnTheLoop(_InAThread):
-    """The limit of a call on the event loop. `asyncio.timeout` never waits when it is entered or left, so it works
-    here without `await`."""
+    """The time limit of a handler's call on the event loop. `asyncio.timeout` never waits when it is entered or left,
+    so it works here without `await`."""
 
     can_be_interrupted = True
 

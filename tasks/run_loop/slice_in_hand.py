@@ -29,8 +29,8 @@ class SliceInHand:
         self._failure: BaseException | None = None
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the outcomes for `settle`. If `claim_rest` has been called before, pass the outcomes to the delivery
-        at once instead. Raises the error with which `claim_rest` failed."""
+        """Keep the outcomes for `settle`. After a call of `claim_rest`, pass the outcomes to the delivery at once.
+        Raises the error with which `claim_rest` failed."""
         for outcome in outcomes:
             if outcome.__class__ is not Completed:
                 self.has_setbacks = True

@@ -1,6 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
 the next slice may have more records, up to this process's fair part of the due records. If the process goes through
-waiting flows, the first slice of a run may have all due records, as long as another flow waits."""
+waiting flows and another flow still waits, the first slice of a run may have all due records."""
 
 import time
 
@@ -28,7 +28,7 @@ class SliceSize:
         self.is_last = False  # whether the next slice has all due records, and another flow waits
 
     def next(self) -> int:
-        """Returns the size of the next slice. If the author or an operator has set a batch size, returns that batch
+        """Returns the size of the next slice. If the flow's author or an operator has set a batch size, returns that
         size. If the author of a batch handler did not ask for express, the handler never gets more records than in a
         normal batch. Raises what `fair_part` raises."""
         self.is_last = False

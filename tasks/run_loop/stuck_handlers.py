@@ -1,7 +1,7 @@
-"""Finds handlers that do not stop at their time limit. Such a handler runs in a thread that nothing can interrupt, runs
-C code that does not return but releases the interpreter's lock, or catches the exception and goes on. Only the end of
-the process can stop such a handler. Before the process ends, the known outcomes are written through a separate
-connection, and the other records are given back. No record gets a crash strike.
+"""Finds handlers that do not stop at their time limit. Some run in a thread that nothing can interrupt. Some run C code
+that releases the interpreter's lock but does not return. Others catch the exception of the time limit and go on. Only
+the end of the process can stop such a handler. Before the process ends, the known outcomes are written through a
+separate connection, and the other records are given back. No record gets a crash strike.
 """
 
 import logging
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler. `gives_up_at`: the time at which this process will end because of the call, by
-    time.monotonic(). `ended_by`: the operator who asked to end the handler."""
+    """One call of a handler. `gives_up_at`: the time, by time.monotonic(), at which this process will end because of
+    the call. `ended_by`: the operator who asked to end the handler."""
 
     records: Sequence[Record]
     started: float

@@ -51,7 +51,7 @@ class Transaction:
     plain handler, and asynchronous for an `async def` handler. The coroutines of this class suspend only if the handler
     is asynchronous.
 
-    `connection`: a SQLAlchemy connection. None if the handler gets the driver's connection. `charges_conflicts`:
+    `connection`: a SQLAlchemy connection, or None if the handler gets the driver's connection. `charges_conflicts`:
     whether a conflict between transactions counts as the handler's failure. After too many conflicts in a row, a
     conflict counts as a failure. `is_alone`: whether the slice has only one record. If the handler made the server end
     the session, the record is charged only if it is alone in its slice.
@@ -128,8 +128,8 @@ class Transaction:
 
     def charged(self, error: BaseException) -> BaseException:
         """Returns the error for which an attempt is charged. If no attempt is to be charged, raises ConflictError,
-        RunLostError or SessionEndedError. After a RunLostError, the run ends. After one of the other two errors, the
-        records of the slice are processed again."""
+        RunLostError or SessionEndedError. After a RunLostError, the run ends. After a ConflictError or a
+        SessionEndedError, the records of the slice are processed again."""
         causes = [cause_of(leaf) for leaf in leaves_of(error)]
         conflict = next(filter(is_conflict, causes), None)
         if conflict is not None and not self._charges_conflicts:

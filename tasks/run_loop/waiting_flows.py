@@ -42,9 +42,9 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Make a run of each of the `flows`. After a run has claimed records, no more runs are made once `EMPTY_RUNS` runs
-    in a row have claimed nothing. Other processes have probably run the next flows already. Returns False if nothing
-    was claimed, or if no other run may begin."""
+    """Make a run of each of the `flows`. Once a run has claimed records, stop after `EMPTY_RUNS` runs in a row that
+    claim nothing: other processes have probably run the next flows already. Returns False if nothing was claimed, or if
+    no other run may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):

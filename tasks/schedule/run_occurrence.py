@@ -1,5 +1,5 @@
-"""The task that beat sends for an occurrence. It takes the occurrence, calls the entry's task, and stores how the
-call ended."""
+"""The task that beat sends for an occurrence. This task takes the occurrence, calls the entry's task, and stores how
+the call ended."""
 
 import logging
 import threading

@@ -1,4 +1,5 @@
-"""The Celery tasks that the schedule calls at certain times. They do nothing if they are sent as messages.
+"""The Celery tasks that the schedule calls at certain times. A message that only names one of these tasks has no
+effect.
 
 Each task imports its function only when the task is called, because a worker that processes records needs none of
 these functions.

@@ -46,8 +46,8 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = False
         super().__init__(*args, **kwargs)
 
-    # Beat makes a scheduler for its banner, before beat reports wrong settings. So the scheduler reads the settings on
-    # first use.
+    # To print its banner, beat makes a scheduler before it reports wrong settings. So the scheduler reads the settings
+    # on first use.
     @cached_property
     def _heartbeat_file(self) -> str:
         return load_processor_settings().heartbeat_file
@@ -87,7 +87,7 @@ class OccurrenceScheduler(Scheduler):
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Sends the entry's task, unless `MAXIMUM_QUEUE_LENGTH` messages already wait in the entry's Celery queue.
-        Even if the task is not sent, the entry is not due again before its next time."""
+        Even if the task is not sent, the entry is due again only at its next regular time."""
         if self._has_room(entry.options.get("queue")):
             super().apply_entry(entry, producer)
 
@@ -124,8 +124,8 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """Returns when each entry with a plain interval was last due. Entries that have not been due yet are left
-        out."""
+        """Returns, for each entry with a plain interval, the time at which it was last due. Entries that have not been
+        due yet are left out."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

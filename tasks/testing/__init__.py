@@ -1,8 +1,8 @@
 """Helpers for the tests of flows. In pytest, the fixture `queue_tester` of `tasks.pytest_plugin` provides them.
 
 Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in the
-test's own process. Plain handlers also run in the test's own thread, unless their flow has concurrency. No test waits
-for time to pass, because `pass_time` changes the times in the rows.
+test's own process. Plain handlers also run in the test's own thread, unless their flow sets `concurrency`. No test
+waits for time to pass, because `pass_time` changes the times in the rows.
 """
 
 from collections.abc import Callable, Sequence

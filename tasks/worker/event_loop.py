@@ -29,7 +29,7 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
-        """Cancels the tasks that handlers have left running, and stops the loop."""
+        """Cancels the asyncio tasks that handlers have left running, and stops the loop."""
         self._is_closing = True
         self.loop.call_soon_threadsafe(self._cancel_all)
         self._thread.join(1)
@@ -45,8 +45,8 @@ class EventLoop:
             try:
                 self.loop.run_forever()
             except OSError:
-                # A handler closed the loop's own files. No task can run on the loop any more, and no task can be
-                # ended properly.
+                # A handler closed the loop's own files. No asyncio task can run on the loop any more, or be ended
+                # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
             except BaseException:  # for example SystemExit in a task that a handler started and did not await

@@ -21,7 +21,7 @@ class FailingClaims:
 
     @contextmanager
     def watch(self, flow_name: str) -> Generator[None]:
-        """Make a claim inside this context. The context raises what the claim raises. The context writes to the
+        """Make a claim inside this context. The context passes on the errors of the claim. The context writes to the
         database only if the claim fails although the database is available, or if the claim succeeds after such a
         failure."""
         try:

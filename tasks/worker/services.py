@@ -1,4 +1,4 @@
-"""The services of one worker process. They exist as long as the pool child."""
+"""The services of one worker process. These services exist as long as the pool child."""
 
 import logging
 import os

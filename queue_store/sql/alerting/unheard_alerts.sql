@@ -1,5 +1,5 @@
--- Counts unacknowledged critical alerts and emergencies about which no person has been notified, because their
--- notifications are still unsent. Also returns how long the oldest of their unsent notifications has waited. The alert
+-- Counts unacknowledged critical alerts and emergencies about which no person has been notified, because the
+-- notifications are still unsent. Also returns how long the oldest of these unsent notifications has waited. The alert
 -- that reports such unsent notifications is not counted.
 SELECT count(DISTINCT a.id) AS alert_count,
     coalesce(extract(epoch FROM now() - min(n.created_at)), 0)::float8 AS waiting_seconds

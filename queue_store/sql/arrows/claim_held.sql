@@ -1,4 +1,4 @@
--- claim: pending → processing, for records that this run has locked by runs/hold_records.sql. These are the records
+-- claim: pending → processing, for records that this run has locked with runs/hold_records.sql. These are the records
 -- with an outcome other than completed. If an express slice takes too long, the run also claims the slice's records
 -- that have no outcome yet. `mark` and FOR SHARE: as in arrows/complete_held.sql. Returns the ids that were accepted.
 WITH open AS MATERIALIZED (

@@ -1,7 +1,8 @@
--- purge: finished → gone, in one page of ids. Completed and cancelled records are purged by age. Failed records are
--- purged by age and number of failed attempts: a record that failed after few attempts stays. Another age, if set,
--- applies to failed records with any number of attempts. Returns the page's last id (NULL at the end), and for each
--- status how many records of the page are purged. A dry run counts the same rows but deletes none.
+-- purge: deletes finished records, in one page of ids. Completed and cancelled records are purged by age. Failed
+-- records are purged by age and number of failed attempts: a record that failed after few attempts stays.
+-- `any_failed_seconds`, if set, is an age at which failed records with any number of attempts are purged. Returns the
+-- page's last id (NULL at the end), and for each status how many records of the page are purged. A dry run counts the
+-- same rows but deletes none.
 WITH page AS MATERIALIZED (
     SELECT id, status, completed_at, updated_at, retry_count FROM public.processing_queue
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s

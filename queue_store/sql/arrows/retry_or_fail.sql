@@ -1,6 +1,7 @@
--- retry: processing → pending, while attempts are left. fail: processing → failed, if no attempts are left or the error
--- is permanent (no delay given). cancel: processing → cancelled, if the record was asked to stop. Each of these arrows
--- charges one attempt and stores that attempt in the history. Returns the accepted ids with their new status.
+-- retry: processing → pending, while attempts are left. fail: processing → failed, if no attempts are left, or if no
+-- delay is given because the error is permanent. cancel: processing → cancelled, if somebody asked to cancel the
+-- record. Each of these arrows charges one attempt and stores that attempt in the history. Returns the accepted ids
+-- with their new status.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[], %(started_ages)s::float8[],
         %(finished_ages)s::float8[], %(retry_delays)s::float8[], %(exception_types)s::text[],

@@ -1,4 +1,5 @@
--- A stop of processing or ingestion from before the restore stays in force, even if the backup does not contain it.
+-- If processing or ingestion was stopped before the restore, it stays stopped, even if the backup does not contain the
+-- stop.
 UPDATE public.queue_control c
 SET processing_stopped_at = coalesce(s.processing_stopped_at, c.processing_stopped_at),
     processing_stop_reason = CASE WHEN s.processing_stopped_at IS NULL THEN c.processing_stop_reason

@@ -1,6 +1,6 @@
--- Notes that a worker process is alive, and which record it is working on. Returns which handler the process must end,
--- if any. Returns no row if the process was declared dead and must stop working. CPU use is smoothed over about a
--- minute, because a single busy batch is not a problem.
+-- Notes that a worker process is alive, and which record it is working on. If the process must end a handler, the
+-- returned row names the record of this handler. Returns no row if the process was declared dead and must stop working.
+-- CPU use is smoothed over about a minute, because a single busy batch is not a problem.
 UPDATE public.worker_processes
 SET heartbeat_at = clock_timestamp(), pool_in_use = %(pool_in_use)s, memory_bytes = %(memory_bytes)s,
     clock_skew_seconds = coalesce(%(clock_skew_seconds)s::real, clock_skew_seconds),

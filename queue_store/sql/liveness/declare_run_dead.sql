@@ -1,5 +1,5 @@
--- Declares a run dead, which is final. Only if the run was running, and not stopping, can its records become suspects
--- or get a crash strike. With `lease_seconds`, a run that has sent a heartbeat within that time is left alone.
+-- Declares a run dead, which is final. The records of a run that was stopping do not become suspects, and get no crash
+-- strike. With `lease_seconds`, a run that has sent a heartbeat within that time is left alone.
 UPDATE public.flow_execution_logs
 SET died_running = (state = 'running'), state = 'dead', finished_at = clock_timestamp(),
     suspect_record_id = %(suspect_record_id)s, error_message = %(error_message)s

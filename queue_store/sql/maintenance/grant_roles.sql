@@ -1,6 +1,6 @@
 -- The five roles, each with the fewest rights that its work needs. The roles have rights on the tables, sequences and
 -- functions of the queue only, and on nothing else in the schema. The roles cannot log in: grant them to login roles of
--- your own. This statement may be executed again. If the roles were granted before, `queuectl migrate` grants them
+-- your own. This statement can be executed again. If the roles were granted before, `queuectl migrate` grants them
 -- again.
 DO $$
 DECLARE

@@ -1,6 +1,6 @@
 -- Asks the process that works on a record under this claim to end the record's handler. Returns no row if no process
--- works on the record under this claim. Also returns no row if the process has not yet answered a request to end
--- another handler, made less than a minute ago.
+-- works on the record under this claim. Also returns no row if the process was asked to end another handler less than a
+-- minute ago, and has not answered yet.
 WITH owner AS MATERIALIZED (
     SELECT q.id AS record_id, q.claim_number, q.crash_strikes, r.worker_process_id
     FROM public.processing_queue q JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

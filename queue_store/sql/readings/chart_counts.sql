@@ -1,7 +1,7 @@
--- The counts of each bucket, oldest first. For all flows, this statement reads the overall minutes. If a bucket is an
--- hour or longer, the statement also reads hours: those whose minutes are not all kept any more. For one flow, the
--- statement reads the flow's minutes, or the flow's hours if a bucket is an hour or longer. Deltas that are not folded
--- yet are added. A bucket in which nothing happened has zeros.
+-- The counts of each bucket, oldest first. If `flow_name` is NULL, this statement reads the counts of all flows by
+-- minute. For buckets of an hour or longer, it reads counts by hour instead for the hours whose minutes are not all
+-- kept any more. For one flow, it reads the flow's counts by minute, or by hour if a bucket is an hour or longer.
+-- Deltas that are not folded yet are added. A bucket in which nothing happened has zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), minutes_from AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- How deep the queue was at the first sample of each bucket, oldest first.
+-- The depth of the queue at the first sample of each time bucket, the oldest bucket first.
 SELECT bucket.at, sum(d.pending)::bigint AS pending, sum(d.processing)::bigint AS processing,
     max(d.oldest_due_seconds) AS oldest_due_seconds
 FROM generate_series(

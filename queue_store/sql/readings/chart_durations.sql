@@ -1,6 +1,6 @@
 -- How long records were processed and how long they waited, by minute, or by hour if the chart's buckets are longer
--- than a minute. The tables are chosen as in chart_counts.sql, with two differences. Hours are read as soon as a bucket
--- is longer than a minute. Deltas that are not folded yet are left out.
+-- than a minute. The tables are chosen as in chart_counts.sql, with two differences. Hourly rows are read as soon as a
+-- bucket is longer than a minute. Deltas that are not folded yet are left out.
 WITH minutes_from AS MATERIALIZED (
     SELECT coalesce(date_trunc('hour', min(minute), 'UTC') + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
 ), counted AS (

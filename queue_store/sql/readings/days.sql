@@ -1,5 +1,5 @@
--- How many records were enqueued, and how many completed or failed, on each full day of the last `days` days, oldest
--- first. The first row is the oldest day that has counts. A later day on which nothing happened has zeros.
+-- For each full day of the last `days` days, oldest first: how many records were enqueued, and how many were completed
+-- or failed. The first row is the oldest day that has counts. A later day on which nothing happened has zeros.
 WITH known AS MATERIALIZED (
     SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued,
         sum(completed + failed)::bigint AS outcomes

@@ -1,4 +1,5 @@
--- Returns how far a search without a match has read: the lowest of the next `look_at_most` ids below the given id.
+-- Returns the lowest id that a search without a match has read. The search reads the next `look_at_most` ids below the
+-- given id.
 SELECT min(id) FROM (
     SELECT id FROM public.processing_queue WHERE id < %(before_id)s AND id >= %(from_id)s
     ORDER BY id DESC LIMIT %(look_at_most)s) looked_at

@@ -1,4 +1,4 @@
--- The runs that are alive, and the newest of those that are over.
+-- The runs that are alive, and the newest runs that are over.
 (SELECT r.flow_instance_id, r.flow_name, r.state, w.hostname, w.pid, r.started_at, r.heartbeat_at, r.finished_at,
     r.batch_count, r.records_claimed, r.records_completed, r.records_retried, r.records_failed, r.records_released,
     r.records_refused, r.error_message

@@ -1,5 +1,6 @@
--- The most frequent errors since the beginning of the hour in which the window begins. All attempts count: the
--- folded counts and the deltas that are not folded yet. If `flow_name` is NULL, the errors of all flows count.
+-- The most frequent errors since the beginning of the hour in which the window begins. The statement adds up the folded
+-- counts and the deltas that are not folded yet, so all attempts count. If `flow_name` is NULL, the errors of all flows
+-- count.
 WITH span AS MATERIALIZED (
     SELECT date_trunc('hour', now() - make_interval(secs => %(seconds)s), 'UTC') AS since
 ), happened AS (

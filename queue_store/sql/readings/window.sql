@@ -1,8 +1,8 @@
--- What happened in each flow in the last `seconds`, extended to whole minutes. The statement reads minutes up to the
--- first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is NULL, all flows
--- are returned. The histograms are the most expensive part with a thousand flows, so they are added up only on demand
--- (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came from a CTE, the
--- planner could not tell that the window is short, and would read every minute that is kept.
+-- Counts what happened in each flow in the last `seconds` seconds, extended to whole minutes. The statement reads
+-- minutes up to the first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is
+-- NULL, all flows are returned. The histograms are the most expensive part with a thousand flows, so they are added up
+-- only on demand (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came
+-- from a CTE, the planner could not tell that the window is short, and would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,

@@ -1,6 +1,6 @@
--- What a run needs to know before it holds more than an ordinary batch. Returns how many processes could work on the
--- flow, the run's own included, and how many due records lie at or after the run's cursors. Records held by other
--- processes are counted too, so that all processes get equal parts. The count of due records stops at
+-- A run executes this statement before it holds more records than an ordinary batch has. Returns how many processes
+-- could work on the flow, the run's own included, and how many due records lie at or after the run's cursors. Records
+-- held by other processes are counted too, so that all processes get equal parts. The count of due records stops at
 -- `most_each` times the number of processes, or at `most` if that is smaller.
 WITH fleet AS MATERIALIZED (
     SELECT least(coalesce(f.max_runs_override, f.max_runs), greatest(1, alive.runs + idle.processes)) AS processes

@@ -1,5 +1,5 @@
--- A run executes this statement after a COMMIT that may or may not have happened. Returns which of these records
--- finished under this run's own claims, and how. Only this run can have finished them.
+-- A run executes this statement after a COMMIT that may or may not have happened. Returns the given records that
+-- finished under this run's own claims, with their statuses. Only this run can have finished them.
 SELECT q.id, q.status
 FROM public.processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)

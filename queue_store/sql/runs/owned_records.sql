@@ -1,4 +1,4 @@
--- A run executes this statement after a COMMIT that may or may not have happened. Returns which of these records are
+-- A run executes this statement after a COMMIT that may or may not have happened. Returns the given records that are
 -- processing under this run's own claims.
 SELECT q.id
 FROM public.processing_queue q

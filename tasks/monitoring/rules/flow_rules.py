@@ -111,7 +111,7 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges only orphans that rescue should already have given back. Orphans of a crash a few seconds ago are
+    """Judges only orphans that rescue should already have given back. For a few seconds after a crash, orphans are
     normal."""
     by_flow: dict[str, int] = {}
     for group in snapshot.orphans:

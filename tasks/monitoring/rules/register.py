@@ -34,9 +34,10 @@ def registered_codes() -> list[str]:
 
 
 def judge(snapshot: Snapshot, codes: Collection[str] | None = None) -> list[Finding]:
-    """Return the findings of the rules with these codes, the worst first. If `codes` is None, all rules judge.
+    """Return the findings of the rules with these codes, the worst first. If `codes` is None, all rules are evaluated.
 
-    If a rule raises an error, the other rules still judge. The error becomes a finding with the code RULE_FAILED.
+    If a rule raises an error, the other rules are still evaluated. The error becomes a finding with the code
+    RULE_FAILED.
     """
     findings: list[Finding] = []
     failed: list[str] = []
@@ -46,7 +47,7 @@ def judge(snapshot: Snapshot, codes: Collection[str] | None = None) -> list[Find
         try:
             findings += function(snapshot)
         except Exception:
-            logger.exception("the rule %s failed; the other rules still judge", function.__name__)
+            logger.exception("the rule %s failed; the other rules are still evaluated", function.__name__)
             failed.append(function.__name__)
     return by_severity([*findings, *_failed_rules(failed)])
 

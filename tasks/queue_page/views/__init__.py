@@ -1,4 +1,4 @@
-"""The views of the page, by name. A view is a function of a ViewRequest."""
+"""The views of the page, by name. Each view is a function that takes a ViewRequest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

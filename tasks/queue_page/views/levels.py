@@ -36,7 +36,7 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """Returns the worst level of any single flow, for each figure. If all flows together had one level, a large flow
+    """Returns, for each figure, the worst level of any single flow. If all flows together had one level, a large flow
     would hide the problem of a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")

@@ -76,7 +76,8 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
 
 
 def _in_hand(record: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """Returns when the process began to work on the record under this claim, and who asked to end the handler."""
+    """Returns the time at which the process began to work on the record under this claim, and the author and the time
+    of a request to end the handler."""
     claim = record["id"], record["claim_number"]
     is_in_hand = (run.get("in_hand_record_id"), run.get("in_hand_claim_number")) == claim
     is_asked = (run.get("end_record_id"), run.get("end_claim_number")) == claim

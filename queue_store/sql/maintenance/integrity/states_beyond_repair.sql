@@ -1,4 +1,4 @@
--- Records in a state that no arrow leads to, and whose correct state cannot be known. Scans the whole table.
+-- Records in a state that no arrow leads to. The correct state of these records cannot be known. Scans the whole table.
 SELECT format('%%s record with claimed_at %%s, completed_at %%s, claim_number %%s, retry_count %%s, crash_strikes %%s',
     q.status, q.claimed_at, q.completed_at, q.claim_number, q.retry_count, q.crash_strikes) AS problem, q.id AS record_id
 FROM public.processing_queue q

@@ -1,4 +1,4 @@
--- Purges old occurrences of the schedule that are over, but never the newest occurrence of an entry. Without its newest
+-- Purges old occurrences that are over, but never the newest occurrence of a schedule entry. Without its newest
 -- occurrence, a yearly entry would count as new, and the next occurrence would be skipped. A dry run counts the same
 -- rows but deletes none.
 WITH doomed AS MATERIALIZED (

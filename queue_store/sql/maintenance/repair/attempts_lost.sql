@@ -1,5 +1,5 @@
--- Restores the last attempt of a failed record from the record itself. The traceback and the kind of error of a lost
--- attempt stay lost.
+-- Restores the last attempt of a failed record from the record itself. The traceback and the kind of error cannot be
+-- restored.
 WITH kept AS MATERIALIZED (
     SELECT least((SELECT min(finished_at) FROM public.record_attempts), now() - interval '1 day') + interval '1 hour' AS since
 ), found AS MATERIALIZED (
