@@ -1,1 +1,1 @@
-"""The drill causes each trouble that an operator may meet, and checks that this trouble is reported, and no other."""
+"""The drill causes each trouble that an operator may meet, and checks that only this trouble is reported."""

@@ -41,7 +41,7 @@ KEPT = (
 
 
 class Servers:
-    """One Postgres and one Redis for all troubles of a drill."""
+    """One Postgres and one Redis for all problems of a drill."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -85,8 +85,7 @@ class Fleet:
         }
 
     def start(self) -> None:
-        """Returns when all worker processes and the flows are registered. Workers log that they are ready a little
-        earlier."""
+        """Returns when all worker processes and the flows are registered. The workers log "ready" a little earlier."""
         self._grant()
         self.cleaner = DatabaseCleaner(self.admin_url, kept=KEPT)
         self.cleaner.remember_seeds()
@@ -169,7 +168,7 @@ class Fleet:
 
     @contextmanager
     def settings_here(self) -> Iterator[None]:
-        """Makes checks in this process use the settings of the fleet."""
+        """Inside this block, checks that run in this process use the settings of the fleet."""
         broker_url = app.conf.broker_url
         with mock.patch.dict(os.environ, self.environment):
             app.conf.update(broker_url=self.servers.redis.url())

@@ -1,5 +1,5 @@
 """Causes many troubles, one after the other. The next trouble uses the same fleet if it needs the same settings, and if
-the last trouble left the fleet as it was."""
+the previous trouble left the fleet as it was."""
 
 import sys
 from collections.abc import Iterable, Iterator

@@ -1,5 +1,5 @@
-"""The quick troubles of `make drill`: each trouble is found within seconds, nothing else is found, and its alert is
-resolved."""
+"""The quick troubles of `make drill`: each trouble is found within seconds, its alert is resolved, and nothing else is
+found."""
 
 from collections.abc import Iterator
 from dataclasses import replace

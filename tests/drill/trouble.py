@@ -1,5 +1,5 @@
-"""A trouble is a generator that causes the trouble, yields while the drill looks, and mends it. This module has the
-register of all troubles."""
+"""A trouble is a generator that causes the trouble, yields while the drill looks for the findings, and mends the
+trouble. This module has the register of all troubles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

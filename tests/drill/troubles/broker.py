@@ -25,7 +25,8 @@ def hangs(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "somebody sends a message that Celery cannot read",
     "messages_quarantined",
-    written="The alert would last an hour. So the drill deletes the note about the message.",
+    written="The alert lasts an hour. So the drill deletes the note about the quarantined message, which ends the "
+    "alert.",
     is_quick=True,
 )
 def malformed(fleet: Fleet) -> Iterator[None]:
@@ -44,7 +45,7 @@ def replica(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "nobody serves the control queue",
     "control_queue",
-    written="The alert allows a minute for a restart. So the drill moves the end of the worker back by 58 s, and the "
+    written="The alert allows a minute for a restart. So the drill backdates the end of the worker by 58 s, and the "
     "start of beat by 2 minutes.",
 )
 def control_unserved(fleet: Fleet) -> Iterator[None]:

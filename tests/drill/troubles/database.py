@@ -39,7 +39,7 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
     written="A judgement tries three times, and waits 30 s for each answer. Processes that cannot send a heartbeat in "
-    "that time count as dead, and the alert about them would last an hour. So the drill moves their deaths back by two "
+    "that time count as dead, and the alert about them lasts an hour. So the drill backdates their deaths by two "
     "hours.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:

@@ -55,7 +55,7 @@ def mistyped(fleet: Fleet) -> Iterator[None]:
     "the only host with the pager's address is gone",
     "contact_without_channel",
     says="primary",
-    written="The drill moves the last report of the host's address back by 11 minutes.",
+    written="The drill backdates the host's last report of the pager's address by 11 minutes.",
 )
 def pager_gone(fleet: Fleet) -> Iterator[None]:
     with mock.patch.dict(

@@ -135,7 +135,7 @@ def endless(fleet: Fleet) -> Iterator[None]:
     "all_workers_gone",
     "orphaned_records",
     passing=["worker_deaths"],
-    written="The drill moves the last heartbeats of the runs back by 20 minutes, and the due times by 2 minutes.",
+    written="The drill backdates the last heartbeats of the runs by 20 minutes, and the due times by 2 minutes.",
     keeps_fleet=False,
 )
 def orphans(fleet: Fleet) -> Iterator[None]:

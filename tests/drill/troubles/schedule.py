@@ -33,7 +33,7 @@ def hangs(fleet: Fleet) -> Iterator[None]:
     "beat is stopped and not started again",
     "beat_silent",
     says="was stopped",
-    written="The alert allows a minute for a restart. So the drill moves beat's last heartbeat back by 55 s.",
+    written="The alert allows a minute for a restart. So the drill backdates beat's last heartbeat by 55 s.",
 )
 def stopped(fleet: Fleet) -> Iterator[None]:
     fleet.beat.terminate()

@@ -14,7 +14,7 @@ TWO_CONNECTIONS = {
     "DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE": "1",
     "DEVELOPMENT_GLOBAL_RPA_DB_MAX_OVERFLOW": "1",
 }
-WRITTEN = "The alert would last an hour. So the drill moves the death back by two hours."
+WRITTEN = "The alert lasts an hour. So the drill backdates the death by two hours."
 
 
 @trouble(
@@ -116,7 +116,7 @@ def full(fleet: Fleet) -> Iterator[None]:
     passing=["worker_deaths"],
     keeps_fleet=False,
     written="Each process may have two connections. A process that gets no connection for its heartbeat counts as "
-    "dead. So the drill moves these deaths back by two hours.",
+    "dead. So the drill backdates these deaths by two hours.",
 )
 def small_pools(fleet: Fleet) -> Iterator[None]:
     fleet.flows.terminate()
