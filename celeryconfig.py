@@ -116,7 +116,7 @@ beat_schedule = {
         "kwargs": {"cleanup_orphaned_records": True, "dry_run": False, "actor": "schedule"},
         "options": _on_control,
     },
-    # Every night at 1:30: correct the counts, learn what is usual
+    # Every night at 1:30: correct the counts, learn the usual rates
     "nightly_review": {
         "task": "tasks.monitoring.nightly_review",
         "schedule": crontab(minute="30", hour="1"),

@@ -1,7 +1,8 @@
 """Install the locked wheels for every declared platform and Python version, into a temporary directory.
 
-The argument is the path of uv, which can install for platforms other than this one. The wheels of the embedded lock
-file, which `make run` needs, are installed, and their hashes are checked. The development lock file is only resolved.
+The argument is the path of uv, which can install for platforms other than this one. For the embedded lock file, which
+`make run` needs, uv installs the wheels and checks their hashes. For the development lock file, uv only resolves the
+versions.
 """
 
 import re

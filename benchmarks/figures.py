@@ -53,7 +53,7 @@ def compare(
 
 
 def ratio_of(name: str, ours: list[float], theirs: list[float], wanted: float | None = None) -> Ratio:
-    """The interval spans the ratios of all pairs. With five pairs, it contains the true median with a probability of
-    94 % (the sign test)."""
+    """The interval spans the ratios of all pairs. With five pairs, the interval contains the true median with a
+    probability of 94 % (the sign test)."""
     ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
     return Ratio(name, statistics.median(ratios), ratios[0], ratios[-1], ours, theirs, wanted)

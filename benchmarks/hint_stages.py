@@ -1,7 +1,7 @@
-"""A flow whose worker notes when each hint arrives. FLOW_MODULES loads this module into the worker.
+"""A flow whose worker notes when each hint arrives. FLOW_MODULES names this module, so the worker loads it.
 
-STAGES_FILE receives one line for each stage of a hint: `received` when the main process has the message, and `started`
-when a pool child begins the task. Each line ends with the time in seconds since the epoch.
+The worker writes one line to STAGES_FILE for each stage of a hint: `received` when the main process has the message,
+and `started` when a pool child begins the task. Each line ends with the time in seconds since the epoch.
 """
 
 import os

@@ -101,9 +101,9 @@ def measure() -> dict[str, list[float]]:
 @dataclass(frozen=True, slots=True)
 class Shares:
     """`of_claims` is each call's execution time, in percent of the execution time of all claims.
-    `of_claims_and_completions` is this time in percent of the execution time of all claims and completions. `of_cpu` is
-    the CPU that all calls together used, in percent of the server's CPU. The other fields say how many polls were made,
-    how many records were processed, and how long this took."""
+    `of_claims_and_completions` is the same time in percent of the execution time of all claims and completions.
+    `of_cpu` is the CPU that all calls together used, in percent of the server's CPU. The other fields say how many
+    polls were made, how many records were processed, and how long this took."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]
@@ -196,7 +196,7 @@ def as_role(url: str, role: str) -> str:
 
 
 def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tuple[float, float]:
-    """The execution time of all statements of the role, and of its claims, in milliseconds."""
+    """How many milliseconds all statements of the role took, and how many its claims took."""
     row = connection.execute(EXECUTED, {"role": role}).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -4,8 +4,8 @@
 Starts its own Postgres with default durability, and makes the same rows as the monitoring benchmark. Requests every
 view, dry runs of actions, an export and the metrics several times. The benchmark calls the views in its own process,
 without HTTP. It measures the time from the call to the JSON, and writes the times to `results/`. The first request
-counts like the others. The exit code is 1 if any of these calls is above its bound more than once in twenty times. The
-export of up to 10,000 records into a file has no bound, because no page waits for this file. The dry run for 50,000
+counts like the others. The exit code is 1 if any of these requests exceeds its bound in more than one of twenty calls.
+The export of up to 10,000 records into a file has no bound, because no page waits for this file. The dry run for 50,000
 records has no bound either, because it must count the records exactly.
 """
 

@@ -66,7 +66,7 @@ def enqueue(
     mixed: bool = False,
     settled: bool = True,
 ) -> int:
-    """Enqueues records. Returns the highest id that was used before."""
+    """Enqueues records. Returns the highest id that was used before this call."""
     last = connection.execute("SELECT last_value FROM processing_queue_id_seq").fetchone()
     assert last is not None
     connection.execute(

@@ -31,7 +31,7 @@ class Figure:
 
 @dataclass
 class Session:
-    """`records`: how many records one measurement of a rate processes. `is_full`: whether the session includes the
+    """`records`: how many records one measurement of a rate processes. `is_full`: whether the session also measures the
     peers and large tables. `many`: how many records a worker processes before the growth of its memory is measured."""
 
     servers: BenchServers

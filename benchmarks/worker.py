@@ -78,7 +78,7 @@ class Worker:
             self._hints.send(flow_name, "flows", slot)
 
     def fan_out(self) -> None:
-        """Does what beat does: the fan-out finds the flows with work, and sends hints for them."""
+        """Sends the task FAN_OUT_TASK, as beat does. The task finds the flows with work, and sends hints for them."""
         self._app.send_task(FAN_OUT_TASK, queue="flows")
 
     def wait_until_idle(self) -> None:

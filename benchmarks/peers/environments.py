@@ -1,5 +1,5 @@
-"""The environments of the peers are made once, from PyPI and npm, in BENCH_PEERS (default:
-.data/bench-peers)."""
+"""The environments of the peers, which are other queues. The environments are made once, from PyPI and npm, in the
+directory BENCH_PEERS (default: .data/bench-peers)."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ PYTHON_PACKAGES = {
     "pgqueuer": ["pgqueuer==1.6.0", "asyncpg==0.31.0", "uvloop==0.22.1"],
     "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]==3.3.9"],
 }
-# These peers get a Node.js of their own, because their newest versions need a newer one than most machines have.
+# These peers get a Node.js of their own, because their newest versions need a newer Node.js than most machines have.
 NODE_PACKAGES = ["node@22.23.3", "graphile-worker@0.18.0", "pg-boss@12.38.0"]
 
 
@@ -20,7 +20,8 @@ def directory() -> Path:
 
 
 def python_of(peer: str) -> Path:
-    """The Python interpreter of a peer's environment. Makes the environment if it is missing or has other versions."""
+    """The Python interpreter of a peer's environment. Makes the environment if it is missing or its versions differ
+    from PYTHON_PACKAGES."""
     home = directory() / peer
     if _is_stale(home, PYTHON_PACKAGES[peer]):
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
@@ -32,7 +33,8 @@ def python_of(peer: str) -> Path:
 
 
 def node_modules() -> Path:
-    """The directory of Node.js and its packages. Installs the packages if they are missing or have other versions."""
+    """The directory of Node.js and its packages. Installs the packages if they are missing or their versions differ
+    from NODE_PACKAGES."""
     home = directory() / "node"
     if _is_stale(home, NODE_PACKAGES):
         home.mkdir(parents=True, exist_ok=True)

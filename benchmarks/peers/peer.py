@@ -26,8 +26,8 @@ Command = Callable[[], list[str]]
 @dataclass(frozen=True)
 class Peer:
     """`left` is a query that is true while jobs are left. `left` is None if the peer's workers end on their own when
-    no jobs are left. `packages` are the packages that the report names. `wanted` says how many times as fast as the
-    peer we should be."""
+    no jobs are left. `packages` are the packages that the report names. `wanted` is the ratio of our speed to the
+    peer's speed that we should reach."""
 
     name: str
     command: Command
@@ -98,7 +98,7 @@ class PeerProcesses:
         return self._rate_of([json.loads(self._run("work"))])
 
     def waits(self, count: int) -> list[float]:
-        """The seconds from just before each COMMIT to the start of the job. The peer has one idle worker."""
+        """For each job, the seconds from just before its COMMIT to its start. The peer has one idle worker."""
         with self._workers("listen", 1) as [worker]:
             time.sleep(3)  # until the worker listens
             self._run("produce", str(count))

@@ -1,4 +1,5 @@
-"""Measures the cost of a record: log, commits, buffers, and the memory and disk space that remain in use."""
+"""Measures the cost of a record: write-ahead log, commits, buffers, and the memory and disk space that remain in
+use."""
 
 import time
 from typing import Any
@@ -61,7 +62,8 @@ def _per_record(session: Session, worker: Worker) -> None:
 
 
 def _of_statements(session: Session) -> None:
-    """Notes what EXPLAIN says about one claim and one completion. Both are planned as in a run, and rolled back."""
+    """Notes what EXPLAIN says about one claim and one completion. Both statements are planned as in a run, and rolled
+    back."""
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, 10_000)
     database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(session.servers.url)))
@@ -99,7 +101,7 @@ def _explain(session: Session, name: str, run: Run, statement: bytes, parameters
 
 
 def _after_many(session: Session, worker: Worker, count: int) -> None:
-    """Processes the records in portions, as in production, so that autovacuum has work between them."""
+    """Processes the records in portions, as in production, so that autovacuum has work between two portions."""
     queue_state.empty(session.connection)
     start = worker.memory_bytes()
     portion = session.records

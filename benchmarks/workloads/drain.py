@@ -1,4 +1,4 @@
-"""The no-op drain. Measures how much of Postgres' rate remains with Celery, Python and the system's guarantees."""
+"""The no-op drain. Compares the rate of the whole system with the rate of Postgres alone."""
 
 from benchmarks import limit, queue_state
 from benchmarks.figures import compare

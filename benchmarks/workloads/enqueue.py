@@ -1,5 +1,5 @@
-"""Measures enqueueing: in bulk, compared with a bare COPY into the same table, and one by one in the caller's
-transaction."""
+"""Measures enqueueing in bulk, and compares it with a bare COPY into the same table. Also measures enqueueing one by
+one in the caller's transaction."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -77,7 +77,6 @@ def _one_by_one(session: Session, payloads: list[dict[str, object]]) -> None:
     row = session.connection.execute(CALLS).fetchone()
     assert row is not None
     session.note("enqueue one by one", "in one transaction", rate, "records/s")
-    # The counts include BEGIN, COMMIT, the reset and the query of the counts, which are not part of an enqueue. The
-    # bound allows for these statements.
+    # The count includes BEGIN and COMMIT, which are not part of an enqueue. The bound allows for these statements.
     per_record = round(row[0] / len(payloads), 2)
     session.note("enqueue one by one", "statements added", per_record, "for each record", at_most=1.01)

@@ -1,4 +1,5 @@
-"""Measures the speed with finished rows, under a held snapshot, next to long readers and with dead hints."""
+"""Measures the speed with finished rows, under a held snapshot, next to long readers and behind hints that find no
+work."""
 
 import itertools
 import threading
@@ -155,8 +156,8 @@ def _readers(session: Session) -> Iterator[None]:
 
 
 def _with_dead_hints(session: Session, worker: Worker) -> None:
-    """Puts dead hints in front of the real hint, as if another client had sent them. There are far more dead hints than
-    the bound allows."""
+    """A dead hint is sent while its flow has no due record. Puts far more dead hints than the bound allows in front of
+    the real hint, as if another client had sent them."""
 
     def with_dead_hints() -> float:
         queue_state.empty(session.connection)

@@ -43,7 +43,7 @@ def waits_from_idle(session: Session, count: int) -> list[float]:
 
 
 class TimedHints:
-    """Notes the time of each call. The caller sends a hint just after the COMMIT."""
+    """Notes the time of each call of `send`, which comes just after the COMMIT."""
 
     def __init__(self, hints: CeleryHintSender) -> None:
         self._hints = hints
@@ -96,7 +96,7 @@ def _handlers_started(session: Session) -> list[float]:
 
 
 def _differences(begun: list[float], ended: list[float]) -> list[float]:
-    """Leaves out the first values, during which everything warms up."""
+    """Leaves out the first WARM_UP values, because all processes are still warming up."""
     return [e - b for b, e in zip(begun[WARM_UP:], ended[WARM_UP:], strict=True)]
 
 

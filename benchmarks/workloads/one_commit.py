@@ -37,7 +37,8 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """Measures all shares of failing records in turns, so that a busy minute of the machine affects each share."""
+    """Measures the rate for each share of failing records in turn, so that a busy minute of the machine affects every
+    share."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):
         for share, measured in rates.items():
@@ -88,7 +89,7 @@ def _work_by_hand(session: Session) -> None:
 
 
 def _failing(session: Session, worker: Worker, fails_of_1000: int) -> float:
-    """Some records fail for good at their first attempt. So each record has exactly one attempt."""
+    """Some records fail at their first attempt, and get no further attempt. So each record has exactly one attempt."""
     _fill(session, "writes_row_or_fails")
     session.connection.execute(FAILING, (fails_of_1000,))
     queue_state.settle(session.connection)

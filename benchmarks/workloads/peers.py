@@ -1,6 +1,6 @@
 """Compares other systems with ours on the same server. Each system has two worker processes. The measurements of a rate
-alternate between the other system and ours. Measures draining no-op jobs, enqueueing in bulk, and how soon an idle
-worker begins."""
+alternate between the other system and ours. Measures how fast a system drains no-op jobs, how fast it enqueues in bulk,
+and how soon its idle worker begins."""
 
 import subprocess
 import sys
@@ -105,7 +105,7 @@ def _ours_enqueued(session: Session) -> float:
 
 
 def _latency(session: Session, processes: PeerProcesses) -> None:
-    """Measures our latency before and after the peer's latency. The same worker of ours is used both times."""
+    """Measures our latency twice, before and after the peer's latency, with the same worker of ours."""
     before = latency.waits_from_idle(session, LATENCY_JOBS // 2)
     theirs = processes.waits(LATENCY_JOBS)
     ours = before + latency.waits_from_idle(session, LATENCY_JOBS // 2)

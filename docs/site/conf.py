@@ -51,7 +51,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # the rows after a COPY are n
 def link_to_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Node
 ) -> nodes.Node | None:
-    """A signature names the module that defines a class, but the site's entry for the class has its public name."""
+    """A signature names the module that defines a class, but the site lists the class under its public name."""
     name = node.get("reftarget", "").rpartition(".")[2]
     if node.get("refdomain") != "py" or name not in tasks.__all__:
         return None

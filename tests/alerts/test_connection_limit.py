@@ -93,7 +93,7 @@ def test_who_never_looked_says_that_nothing_is_known(
     with held_connections(limited_url, LIMIT):
         result = CliRunner().invoke(main, ["status"])
     assert result.exit_code == 3
-    assert "This machine does not know who holds them" in result.stderr
+    assert "This machine does not know who holds the connections" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Notifications reach people, whichever process judges. A process without the channel stores the notifications, and a
-process with the channel sends them."""
+"""Notifications reach people, whichever process judges the queue. A process without the channel stores the
+notifications, and a process with the channel sends them."""
 
 import os
 import subprocess
@@ -138,8 +138,8 @@ def test_a_process_without_the_channel_counts_no_failure(
 
 
 def test_two_senders_at_once_send_once(database: DatabaseManager, channels: Channels) -> None:
-    """The first sender has taken the notification. While that sender waits in its channel, the second sender looks for
-    notifications."""
+    """The first sender has taken the notification. While the channel of the first sender hangs, the second sender looks
+    for notifications."""
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding())
     first = threading.Thread(target=send_notifications, args=(database, SETTINGS))

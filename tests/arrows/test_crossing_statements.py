@@ -135,7 +135,7 @@ def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: 
 
 
 def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
-    """The purge has judged the record by its old failure, and waits before it locks the record."""
+    """The purge has chosen the record because of its old failure, but has not locked it yet."""
     store.execute(
         "INSERT INTO processing_queue (flow_name, status, retry_count, error_message, updated_at)"
         " VALUES ('sample', 'failed', 9, 'long ago', now() - interval '90 days')"

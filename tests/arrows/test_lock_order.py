@@ -112,8 +112,8 @@ def test_deadlocks_between_outcomes_rescue_cancel_and_reset_are_rare_and_nothing
     for repeater in repeaters:
         repeater.join()
     assert all(repeater.count for repeater in repeaters)
-    # Each statement locks rows in the order of their ids. But a micro-batch of several statements and a cancel can
-    # still wait for each other. Then Postgres rolls back one of the two transactions. The transaction that is rolled
-    # back has written nothing, so it can be repeated.
+    # Each statement locks rows in the order of their ids. But a cancel and a micro-batch, which consists of several
+    # statements, can still wait for each other. Then Postgres rolls back one of the two transactions. The transaction
+    # that is rolled back has written nothing, so it can be repeated.
     conflict_count = sum(len(repeater.conflicts) for repeater in repeaters)
     assert conflict_count <= max(2, sum(repeater.count for repeater in repeaters) // 100)

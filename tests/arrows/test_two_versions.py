@@ -62,7 +62,7 @@ def test_migrating_leaves_the_mark(own_database_url: str) -> None:
 
 
 def test_a_backup_that_is_restored_while_a_run_works_fences_the_run(store: Store, tmp_path: Path) -> None:
-    """The run's claims belong to the replaced database. None of the run's outcomes is written into the restored
+    """The run claims its records before the restore. So none of the run's outcomes is written into the restored
     database."""
     store.enqueue(5)
     backup.write_backup(store.database, tmp_path / "copy.zip")

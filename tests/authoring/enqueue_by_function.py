@@ -1,7 +1,7 @@
 """Right and wrong calls that enqueue with a flow's function. A type checker checks them.
 
-`make lint` checks this file. The type checker must refuse each line with an ignore comment: otherwise it reports the
-comment as unnecessary. Every other line must pass.
+`make lint` checks this file. The type checker must refuse each line that has an ignore comment: otherwise it reports
+the comment as unnecessary. Every other line must pass.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error

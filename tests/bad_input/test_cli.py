@@ -1,4 +1,5 @@
-"""Wrong words on the command line and broken files lead to exit code 64 or 1 and one message. Nothing is enqueued."""
+"""A wrong word on the command line, or a broken file, leads to one message and to exit code 64 or 1. Nothing is
+enqueued."""
 
 from pathlib import Path
 

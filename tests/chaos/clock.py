@@ -1,4 +1,4 @@
-"""The clock of a worker host, which can be set wrong while it runs (see clock_shim)."""
+"""The clock of a worker host. Its error can be changed while the worker runs (see clock_shim)."""
 
 import struct
 from pathlib import Path
@@ -17,5 +17,5 @@ class Clock:
 
     @property
     def seen(self) -> float:
-        """Returns the clock error that a process has last seen, in seconds."""
+        """Returns the clock error, in seconds, at the last call of `time.time` in any process of the host."""
         return float(struct.unpack("dd", self.path.read_bytes())[1])

@@ -1,10 +1,10 @@
-"""The ledger's rules about express slices, and about the claims and calls of all flows.
+"""Rules of the ledger, which judges the chaos runs: about express slices, and about the claims and calls of all flows.
 
-A call names its record, its claim number, its run, and when the record was claimed or held. A call whose claim is
-in the history is the call of an owner. Any other call is an express attempt whose slice ended without an outcome.
-Only records of flows that may be express have such attempts, and each record has at most one for each claim number.
-A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. If the mark is lost, the
-record may have another express attempt.
+A call names its record, its claim number, its run, and the time at which the record was claimed or held. A call whose
+claim is in the history is the call of an owner. Any other call is an express attempt whose slice ended without an
+outcome. Only records of flows that may be express have such attempts, and each record has at most one for each claim
+number. A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. If the mark is lost,
+the record may have another express attempt.
 
 If a flow declares no batch size, its batches have up to 100 records, and its slices up to 500.
 """

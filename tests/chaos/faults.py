@@ -1,5 +1,5 @@
-"""The faults. Each function injects a fault into the world, and returns the proof that the fault happened. A function
-that finds no target returns None. Some faults have to be ended later, for instance by SIGCONT."""
+"""The faults. Each function injects a fault into the processes of the run, and returns the proof that the fault
+happened. A function that finds no target returns None. Some faults have to be ended later, for instance by SIGCONT."""
 
 import os
 import signal
@@ -208,7 +208,7 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 
 
 def double_messages(world: World) -> InjectedFault | None:
-    """Sends waiting hints, and hints of earlier calls, once more: up to 20 in all."""
+    """Sends up to 20 hints once more: those that wait now, and those of earlier calls."""
     broker = world.broker
     messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]

@@ -21,7 +21,7 @@ if is_express():
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
-# After so many claims of a record, its handler stops the misuse. Otherwise a misuse that ends the run could be
+# After HOSTILE_CLAIMS claims of a record, its handler stops the misuse. Otherwise a misuse that ends the run could be
 # repeated until the record has 1,000 crash strikes.
 HOSTILE_CLAIMS = 8
 _calls: dict[int, int] = {}
@@ -29,8 +29,8 @@ _calls: dict[int, int] = {}
 
 @flow(batch_size=80, max_retries=5, backoff=BACKOFF, session_settings=SETTINGS)
 def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext) -> Any:
-    """Writes its effect into a table without a unique constraint, so that the ledger sees an effect that was written
-    twice."""
+    """Writes its effect into a table. The table has no unique constraint, so the judgement after the run finds an
+    effect that was written twice."""
     connection.execute(EFFECT, (context.record_id, context.claim_number))
     if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
         return misuse(payload["do"], connection)

@@ -1,5 +1,5 @@
-"""Reads the log of Postgres, and finds sessions that were ended without a reason. A reason is a fault, a hostile
-handler, or the death of the session's run."""
+"""Reads the log of Postgres, and finds sessions that were ended without a reason. A valid reason is an injected fault,
+a hostile handler, or the death of the session's run."""
 
 import re
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Applies the ledger's rules after the run, and reads the figures for the report."""
+"""Judges a chaos run by the rules of ledger.py, and reads the figures for the report."""
 
 import os
 import re

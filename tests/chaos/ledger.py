@@ -172,8 +172,8 @@ def enter(
     express_flows: Iterable[str] = (),
     crashed_at: Iterable[float] = (),
 ) -> None:
-    """Enters the notes of producers and handlers, the flows that may be express, and the times of Postgres' crashes.
-    Called after the run."""
+    """Writes into the ledger: the notes of producers and handlers, the flows that may be express, and the times of
+    Postgres' crashes. Call this after the run."""
     from tests.chaos.producer import keys
 
     batches: dict[str, bool] = {}
@@ -234,7 +234,7 @@ FROM processing_queue
 
 
 def waits(connection: psycopg.Connection[Any]) -> tuple[float, float]:
-    """Returns for how many seconds due records waited for their claims: the 99th percentile and the longest wait."""
+    """Returns how many seconds due records waited for their claims: the 99th percentile and the longest wait."""
     row = connection.execute(WAITS).fetchone()
     assert row is not None
     return round(row[0], 2), round(row[1], 2)

@@ -1,6 +1,6 @@
 """With TEST_SCHEMA, the tested queue is in that schema, and a second queue is in `public`. The second queue has no
-worker. But it has records that a worker would take if it used the wrong schema: a due record, and a record whose run
-and process fell silent long ago."""
+worker. But it has records that a worker with the wrong schema would take: a due record, and a record whose run and
+process fell silent long ago."""
 
 import psycopg
 

@@ -56,7 +56,8 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
             return
         batch = f"{prefix}-{number}"
         _note(journal, {"tried": batch})
-        # After an error, nothing is acknowledged. The COMMIT may have happened or not, and the ledger accepts both.
+        # After an error, nothing is acknowledged. The COMMIT may have happened or not, and the ledger, which judges the
+        # chaos runs, accepts both.
         with suppress(psycopg.Error, QueueStoreError):
             if connection is None or connection.closed:
                 connection = psycopg.connect(

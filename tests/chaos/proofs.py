@@ -1,4 +1,4 @@
-"""Writes each event to disk when it happens, so that the events are known even if the run breaks off."""
+"""Writes each event to disk when it happens, so that the events are known even if the run is aborted."""
 
 import json
 import time

@@ -54,8 +54,8 @@ class Mark:
 
 @dataclass
 class Marks:
-    """Keeps a mark for each fault of the run. After the run, the times of recovery are read from the ledger's
-    history."""
+    """Keeps a mark for each fault of the run. After the run, computes the times of recovery from the table
+    ledger.history, which lists all claims and changes of status."""
 
     marks: list[tuple[str, Mark]] = field(default_factory=list[tuple[str, Mark]])
 

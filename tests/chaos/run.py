@@ -73,7 +73,7 @@ class ChaosRun:
             self._plan(at, lambda fault=fault: self._inject(fault))
 
     def execute(self) -> Result:
-        """Returns a result in every case. If the run broke off, the result names this as a violation."""
+        """Returns a result in every case. If the run was aborted, the result names this as a violation."""
         before = signal.signal(signal.SIGTERM, _break_off)
         try:
             self._timed("start", self.world.start)

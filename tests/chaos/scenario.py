@@ -1,7 +1,7 @@
-"""A short run in one process, with forced races. Each hazard that the ledger must detect happens once.
+"""A short run in one process, with forced races. Each hazard happens once.
 
 In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So after a
-second it is known whether the ledger catches a mutant.
+second it is known whether the ledger, which judges the run, catches a mutant.
 """
 
 import json

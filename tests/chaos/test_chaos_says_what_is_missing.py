@@ -1,4 +1,4 @@
-"""`make chaos` says which program is missing, and exits with the code of a check that could not test anything."""
+"""`make chaos` says which program is missing. Then its exit code means that nothing could be tested."""
 
 import re
 

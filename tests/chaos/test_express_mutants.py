@@ -1,5 +1,5 @@
-"""Express slices of the real run loop, with sessions that break and a run that is declared dead. The ledger
-finds each mutant of the statements of slices, and finds nothing wrong with the right statements."""
+"""Express slices of the real run loop, with sessions that break and a run that is declared dead. The ledger, which
+judges the chaos runs, detects each mutated statement of a slice, and reports nothing for the unchanged statements."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +27,8 @@ class ExpressScenario(RunLoopScenario):
     express_flows = ("transfer", "notice")
 
     def meet(self, payload: dict[str, Any], context: Any, connection: Any) -> None:
-        """With the hazard `run dies`, the run is declared dead during the handler's first call on the record, which is
-        in a slice. So the first call has no outcome. The second call has one."""
+        """With the hazard `run dies`, the run is declared dead during the handler's first call on the record. This call
+        is in a slice, and has no outcome. The second call has one."""
         if payload["hazard"] == "run dies" and "run dies" not in self.met:
             with psycopg.connect(self.url, application_name="hazard", autocommit=True) as rival:
                 rival.execute(DECLARE_DEAD)

@@ -1,5 +1,5 @@
-"""The ledger's rules about claims, calls and express slices. Each rule finds an invented violation, and accepts what
-is allowed."""
+"""The rules about claims, calls and express slices by which the ledger judges the chaos runs. Each rule detects an
+invented violation, and accepts what is allowed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -156,7 +156,8 @@ def lost_and_claimed(story: Story) -> None:
 
 
 def lost_and_tried_again_after_a_claim(story: Story) -> None:
-    """The claim was given back, which also removed the mark of the lock."""
+    """The claim was given back, which also cleared the mark (`xmax`) that the first slice's lock had left in the
+    row."""
     record, run = story.record(), story.run()
     story.lost(record)
     story.arrow(record, "pending → processing", run, 1, at=1, taken=1)
@@ -281,8 +282,8 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# All rows of a story are written by one transaction, and a batch has two records. So a third record in a slice also
-# breaks the rule about claims.
+# One transaction writes all rows of a story, and the batch size is 2. So three records in one story also break the rule
+# about the size of a claim (TOO_MANY).
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),
     (an_express_attempt_of_a_flow_that_may_not, [NEVER_CLAIMED]),

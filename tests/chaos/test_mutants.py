@@ -1,4 +1,5 @@
-"""The ledger must catch each mutant of the statements and of the worker."""
+"""Each mutant of the statements and of the worker must be caught, at the latest by the ledger, which judges the chaos
+runs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ class AcknowledgedBeforeCommit(Scenario):
 
 
 class EnqueuedAgain(Scenario):
-    """A producer inserts records again that it has already committed."""
+    """A producer repeats the insertion of records that it has already committed."""
 
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
         super().enqueue(batch, flow_name, how)
@@ -112,7 +113,8 @@ WORKERS: dict[type[Scenario], str] = {
     NotDone: "deploy",
 }
 
-# hazard, name of the statement, its text, the mutant's text
+# For each mutant: the hazard that exposes it, the name of the statement, the text that is replaced, and its
+# replacement.
 STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     "no fence": ("zombie_wakes_up", "arrows/complete", FENCE, b"AND q.status <> 'failed'"),
     "no claim number in the fence": (
@@ -218,7 +220,7 @@ def test_a_wrong_statement_is_caught(
 
 
 def is_caught(scenario: Scenario, hazard: str) -> bool:
-    """Whether the mutant is caught by the ledger, or earlier by a constraint of the database or a check of the
+    """Whether anything catches the mutant: the ledger or, earlier, a constraint of the database or a check of the
     store."""
     try:
         scenario.perform(hazard)

@@ -1,5 +1,5 @@
-"""The real run loop, broken on purpose. The ledger finds each mutant of it, and finds nothing wrong with the right
-run loop."""
+"""The real run loop, broken on purpose. The ledger, which judges the chaos runs, detects each mutant, and reports
+nothing for the unchanged run loop."""
 
 import json
 import os
@@ -37,7 +37,7 @@ WHERE datname = current_database() AND application_name LIKE '%%processing_queue
 
 
 class RunLoopScenario:
-    """Records of two flows that meet each hazard once."""
+    """A scenario in which the records of two flows meet each hazard once."""
 
     options = OPTIONS
     express_flows: Sequence[str] = ()

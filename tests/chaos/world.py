@@ -44,8 +44,8 @@ POSTGRES_SETTINGS = {
     "log_line_prefix": "%a|%p|",  # read by tests/chaos/innocents.py
     **SEARCH_PATH,
 }
-# As docs/performance.md advises: while Postgres is unreachable, waiting statements soon fail, and PgBouncer soon tries
-# again to log in.
+# docs/performance.md advises these settings. While Postgres is unreachable, waiting statements soon fail, and PgBouncer
+# soon tries again to log in.
 PGBOUNCER_SETTINGS = {"default_pool_size": "40", "query_wait_timeout": "10", "server_login_retry": "1"}
 LEASE_SECONDS = 2.0
 WORKER_SETTINGS = {
@@ -249,7 +249,7 @@ class World:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
     def mark(self, pids: list[int] | None = None) -> None:
-        """Remembers the records that these processes have in flight. `None` stands for all processes. Called just
+        """Remembers the records that the processes `pids` have in flight. `None` stands for all processes. Called just
         before a fault."""
         self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 

@@ -1,4 +1,4 @@
-"""The overall minutes are the sum of the minutes of all flows, whichever statement changes the flows' minutes."""
+"""`rollup_overall` has the sums of `rollup_minutes` over all flows, whichever statement changes `rollup_minutes`."""
 
 from typing import Any
 

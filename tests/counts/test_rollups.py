@@ -132,7 +132,7 @@ def fold_until(database: DatabaseManager, question: str) -> None:
 
 
 def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:
-    """The mark reaches the last delta when every older transaction has ended, including those of autovacuum."""
+    """`folded_through_id` reaches the last delta when all older transactions have ended, also those of autovacuum."""
     add_deltas(database, 5)
     marked = "SELECT folded_through_id = pg_sequence_last_value('rollup_deltas_id_seq') FROM rollup_progress"
     fold_until(database, marked)

@@ -17,7 +17,8 @@ WEEK_MINUTES = 7 * DAY_MINUTES
 
 
 def usual(database: DatabaseManager) -> tuple[float, int] | None:
-    """Returns the usual outcomes per hour at this hour of the week, and from how many weeks they were learned."""
+    """Returns the usual number of outcomes in this hour of the week, and the number of weeks from which it was
+    learned."""
     rollups.fold(database)
     with database.transaction() as cursor:
         renew_baselines(cursor)

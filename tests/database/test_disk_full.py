@@ -1,5 +1,5 @@
-"""When the disk is full, an error says so and nothing is written partially. When there is space again, everything goes
-on."""
+"""When the disk is full, an error says so and nothing is written partially. When there is space again, the work
+continues."""
 
 import os
 import subprocess
@@ -91,8 +91,8 @@ def disk() -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def crowded(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """The services of a worker process on the small disk. `effects` has no unique constraint, so that a doubled
-    effect shows."""
+    """The services of a worker process whose database is on the small disk. The table `effects` has no unique
+    constraint, so that a doubled effect shows."""
     with running_worker(disk.server.url(), monkeypatch) as worker:
         worker.query("CREATE TABLE effects (record_id bigint, weight bytea)")
         yield worker

@@ -1,4 +1,5 @@
-"""An error from the server means the same on every kind of connection: one translator maps each SQLSTATE."""
+"""An error from the server becomes the same exception on every kind of connection: one translator maps each
+SQLSTATE."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""The first statements of a transaction are sent together with its BEGIN. After success and after every failure,
-the connection's next transaction is a real transaction, too. No statement of that transaction is committed before the
+"""The first statements of a transaction are sent together with its BEGIN. Whether these statements succeed or fail, the
+connection's next transaction also begins with BEGIN. No statement of the next transaction is committed before that
 transaction ends."""
 
 from contextlib import suppress

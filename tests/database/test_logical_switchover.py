@@ -50,7 +50,8 @@ class Servers:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
-    """Two independent servers. The old server has the schema, and the programs of TEST_POSTGRES_BIN if that is set."""
+    """Two independent servers. Only the old server has the schema. If TEST_POSTGRES_BIN is set, the old server uses the
+    programs in that directory."""
     old_programs = os.environ.get("TEST_POSTGRES_BIN")
     with reachable_directory() as directory, ExitStack() as stack:
         ports: list[int] = []
@@ -114,7 +115,8 @@ def test_the_procedure_of_the_page_loses_and_doubles_nothing(
 
 
 def assert_counts_are_folded(queue: Queue, *, beyond: int) -> None:
-    """Waits until all deltas are folded and the mark is above `beyond`. Asserts that the counts match the rows."""
+    """Waits until all deltas are folded and `folded_through_id` is above `beyond`. Asserts that the counts match the
+    rows."""
 
     def is_folded() -> bool:
         rollups.fold(queue.database)

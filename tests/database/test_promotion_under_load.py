@@ -68,8 +68,8 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """After `stalled` has returned, the primary crashes. This function contains the steps that the tests of both kinds
-    of commit share."""
+    """Contains the steps that the synchronous and the asynchronous test share. After `stalled` has returned, the
+    primary crashes."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,
@@ -100,7 +100,7 @@ def promote_under_load(
 
 
 def seconds_until_work_goes_on(queue: Queue, producers: list[Producer], log: Path) -> float:
-    """Waits until all records are completed. Returns after how many seconds the next record was completed."""
+    """Waits until all records are completed. Returns the seconds until the next record was completed."""
     completed, acknowledged = queue.counts().get("completed", 0), acknowledged_by(producers)
     seconds = wait_until(lambda: queue.counts().get("completed", 0) > completed, "work that goes on", log)
     wait_until(lambda: acknowledged_by(producers) > acknowledged + 100, "producers that go on", log)

@@ -1,4 +1,4 @@
-"""`queuectl migrate` reports quickly that there is nothing to do, and leaves all other cases to the migration."""
+"""If there is nothing to do, `queuectl migrate` says so quickly. In all other cases, it begins the migration."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Large readings come from the replica. Whether processes are alive is never judged from a replica that may lag."""
+"""Large readings come from the replica. A replica may lag, so it never decides which processes are alive."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,5 @@
 """Code works on the schema that it was written for, or on a newer schema that declares itself compatible
-(`test_two_versions`). On any other schema it refuses to work and names a remedy."""
+(`test_two_versions`). On any other schema, the code refuses to work and names a remedy."""
 
 from collections.abc import Iterator
 

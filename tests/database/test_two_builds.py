@@ -1,5 +1,5 @@
-"""Code works on the schema of the next release, even if the deployment goes back to the older code. The code refuses
-the schema of the release after the next one. The later releases are copies of this code with further migrations."""
+"""This code works on the schema of the next release, so that operators can go back to this code. This code refuses the
+schema of the release after the next one. The later releases are copies of this code with further migrations."""
 
 from collections.abc import Iterator
 from pathlib import Path

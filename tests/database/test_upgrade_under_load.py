@@ -2,8 +2,8 @@
 release takes over, then the old release again, then the new release. At the end a third release contracts the
 schema.
 
-UPGRADE_ROWS: how many other rows the queue has. UPGRADE_SECONDS: how long each stage lasts. UPGRADE_REPORT: the file
-for the figures, which `make upgrade-evidence` writes.
+UPGRADE_ROWS: how many rows of another flow the queue has. UPGRADE_SECONDS: how long each stage lasts. UPGRADE_REPORT:
+the file for the figures, which `make upgrade-evidence` writes.
 """
 
 import os

@@ -118,5 +118,5 @@ def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_tests_of_others_find_no_django_in_the_environment(site: None) -> None:
-    """With DJANGO_SETTINGS_MODULE, Celery would set up Django in each worker that other tests start."""
+    """If DJANGO_SETTINGS_MODULE were set, Celery would set up Django in each worker that other tests start."""
     assert "DJANGO_SETTINGS_MODULE" not in os.environ

@@ -31,7 +31,7 @@ def walks() -> dict[str, list[str]]:
 
 @cache
 def statuses() -> set[str]:
-    """The statuses that the CHECK of the schema names."""
+    """The statuses that the schema's CHECK constraint allows."""
     schema = "\n".join(path.read_text() for path in (ROOT / "queue_store").rglob("*.sql"))
     (check,) = set(re.findall(r"CHECK \(status IN \(('pending', 'processing'[^)]*)\)\)", schema))
     return set(re.findall(r"'(\w+)'", check))

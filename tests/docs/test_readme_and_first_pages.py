@@ -1,5 +1,5 @@
-"""Runs what the README and the page for Celery users tell a reader to copy, in the order of the page. Only the `pip`
-and `make` commands are left out."""
+"""Runs the commands and the code that a reader copies from the README and from the page for Celery users, in order.
+Only the `pip` and `make` commands are left out."""
 
 import os
 import re

@@ -19,7 +19,7 @@ PAGE = "docs/recipes.md"
 
 
 def recipe(name: str, **names: Any) -> dict[str, Any]:
-    """The names that are defined by the block that begins with `# name`."""
+    """Runs the block that begins with `# name`, and returns the names that it defines."""
     (block,) = (b for b in code_blocks(PAGE, "python") if b.code.startswith(f"# {name}\n"))
     names["__name__"] = f"recipe_{name}"
     exec(compile(block.code, str(block), "exec"), names)  # noqa: S102  (our own documentation)
@@ -114,7 +114,8 @@ def test_flask_without_its_broker(shop: DatabaseManager) -> None:
 
 
 def test_a_second_celery_application(redis_url: str, redis_client: redis.Redis) -> None:
-    """With a worker, tests/workers/test_enqueue_task.py tests what the message does."""
+    """This test only checks that a message is sent. With a worker, tests/workers/test_enqueue_task.py checks what the
+    message does."""
     with recipe("celery", broker_url=redis_url)["shop"]:
         assert redis_client.llen("control") == 1
 

@@ -134,8 +134,8 @@ def database_gone(_: DatabaseManager) -> None:
 
 
 def database_read_only(database: DatabaseManager) -> None:
-    """Makes the database read-only, as a provider does when the disk is full. After the scene, the database takes
-    writes again."""
+    """Makes the database read-only, as a provider does when the disk is full. After the blocks that are run in this
+    state, the database takes writes again."""
     troubles.healthy(database)
     set_read_only("SET default_transaction_read_only = on")
     READ_ONLY.append(os.environ["DATABASE_URL"])
@@ -266,7 +266,7 @@ def run_shell(line: str, block: Block) -> str:
 
 
 def is_judging(arguments: list[str]) -> bool:
-    """Whether the exit code says what the command found. The `exit=` of a block applies only to these commands."""
+    """Whether the exit code says what the command found. For other commands, the `exit=` of a block is ignored."""
     return arguments[0] in ("check", "doctor", "validate")
 
 

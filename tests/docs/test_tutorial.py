@@ -63,8 +63,8 @@ class Reader:
             assert up.end(signal.SIGINT) in (0, 130), up.output
 
     def see(self, block: CodeBlock) -> None:
-        """Checks that the commands of the previous block print this block. Repeats commands that only look, until the
-        queue has done its part."""
+        """Checks that the commands of the previous block print this block. Repeats read-only commands until the queue
+        has done its work."""
         pattern = "".join(
             "(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n"
             for line in block.code.splitlines()

@@ -13,8 +13,8 @@ from tests.support.flow_runs import Worker
 
 
 class Shop:
-    """An application and the worker of its tasks, both in this process and on a real database. Tasks are enqueued in
-    the transaction of `session`."""
+    """An application and the worker of its tasks. Both run in this process, and use a real database. Tasks are enqueued
+    in the transaction of `session`."""
 
     def __init__(self, worker: Worker, **options: Any) -> None:
         self.worker = worker
@@ -58,7 +58,7 @@ def run_until_ended(shop: Shop, task: Any, most: int = 10) -> None:
 
 
 def make_known(worker: Worker, *names: str) -> None:
-    """Registers the durable tasks among the named ones."""
+    """Registers the named tasks, except those that are not durable."""
     flows = [flow for name in names if (flow := find_flow(name)) is not None]
     worker.services.flows.update({flow.name: flow for flow in flows})
     with worker.services.database.transaction() as cursor:

@@ -16,7 +16,7 @@ LONG_SECONDS = 60
 
 
 class OutOfStockError(Exception):
-    """Defined at the top level of this module, so that the class can be found by its name."""
+    """This class is defined at the top level of this module, so that it can be found by its name."""
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def effects(database: DatabaseManager) -> Iterator[Effects]:
 
 @pytest.fixture
 def producer(settings_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Makes this process use the module's application as a producer would."""
+    """Prepares the shop's application, so that this process can call its tasks as a producer does."""
     for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
         monkeypatch.setenv(name, settings_environment[name])
     app = shop_under_test.app

@@ -1,4 +1,5 @@
-"""The embedded servers start in any directory, even after their starter was killed, and leave no process behind."""
+"""The embedded servers start in any directory, and start again after their starter was killed. They leave no process
+behind."""
 
 import os
 import signal

@@ -22,7 +22,7 @@ from tests.support.flow_rows import register_flow
 
 
 class Hints:
-    """Remembers each hint, and how many records were visible when it was sent."""
+    """Remembers each hint, and how many records were visible when the hint was sent."""
 
     def __init__(self, visible: Callable[[], int]) -> None:
         self.sent: list[tuple[str, str, int]] = []

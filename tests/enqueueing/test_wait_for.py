@@ -1,4 +1,4 @@
-"""A producer can wait for its records. One poll asks for all of them, however many the producer awaits."""
+"""A producer can wait for its records. One poll asks for all awaited records, however many they are."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A record that is claimed again and again without an outcome is claimed alone, and then charged."""
+"""A record that is claimed again and again without an outcome is claimed alone, and then gets crash strikes."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def columns(store: Store, record_id: int) -> Any:
 
 
 def claim_in_vain(store: Store, *, leaves_unfinished: bool = True) -> Run:
-    """A run that ends because of an error, with its records in flight."""
+    """Returns a run that ended because of an error while its records were in flight."""
     run = store.run(batch_size=100)
     run.begin()
     run.end("the connection broke", leaves_unfinished=leaves_unfinished)

@@ -24,9 +24,9 @@ FIRST, PASSING, LAST = "first", "passing", "last"
 
 
 class Gate:
-    """Handlers that announce each call except the one for PASSING, and wait until they may return.
+    """Handlers that announce each call, and wait until they may return.
 
-    The call for PASSING returns as soon as FIRST has begun. LAST can begin only when PASSING has
+    The call for PASSING is not announced, and returns as soon as FIRST has begun. LAST can begin only when PASSING has
     returned. So LAST begins after FIRST, whichever thread is faster."""
 
     def __init__(self) -> None:

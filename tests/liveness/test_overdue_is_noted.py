@@ -1,5 +1,5 @@
-"""Rescue gives back a processing record whose run has no row. Somebody must have changed the tables, so rescue writes
-to the log and to the audit log."""
+"""Rescue gives back a processing record whose run has no row. Such a record exists only if somebody has changed the
+tables, so rescue writes to the log and to the audit log."""
 
 import logging
 

@@ -1,5 +1,5 @@
-"""A record that kills its process is found by halving batches. It is charged and fails. The rest of its batch is not
-charged."""
+"""By halving batches, the queue finds a record that kills its process. This record gets crash strikes and fails. The
+rest of its batch is not charged."""
 
 import pytest
 
@@ -12,12 +12,12 @@ BATCH_SIZE = 500
 
 
 def die(store: Store, run: Run) -> None:
-    """The whole worker is gone, and the record that it had in hand is not known."""
+    """The whole worker is gone, and nobody knows which record was in flight."""
     store.rescue.lost([run.worker_process_id])
 
 
 def work_until_done(store: Store, culprits: set[int]) -> int:
-    """Processes all records like a worker whose process dies at each culprit. Returns the number of deaths."""
+    """Processes all records. The worker process dies at each record of `culprits`. Returns the number of deaths."""
     deaths = 0
     while True:
         run = store.run(batch_size=BATCH_SIZE)

@@ -113,7 +113,7 @@ def test_contacts_of_a_login_that_may_not_notify_are_said_to_be_without_effect(
     "name", ["processing_queue.fan_out", "processing_queue.update_alerts", "tasks.health.database_review"]
 )
 def test_no_task_lets_a_memory_error_reach_celery(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A MemoryError would end the worker's main process."""
+    """A MemoryError that reached Celery would end the worker's main process."""
     app.loader.import_default_modules()
 
     def run_out() -> None:

@@ -85,7 +85,7 @@ def test_counters_only_grow_whatever_is_folded_and_purged(database: DatabaseMana
 
 
 def test_counters_begin_at_nothing_in_each_process(database: DatabaseManager) -> None:
-    """If a counter began with the outcomes of the hour, Prometheus would count them again after each restart of the
+    """If a counter began with earlier outcomes, Prometheus would count these outcomes again after each restart of the
     exporter."""
     name = "processing_queue_completed_records_total"
     add_flow(database)

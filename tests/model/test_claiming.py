@@ -1,4 +1,5 @@
-"""Explores the protocol completely within bounds: nothing is doubled, nothing is stuck, and every rule is needed."""
+"""Explores all reachable states of the protocol, within bounds: nothing is doubled or stuck, and every rule is
+needed."""
 
 from dataclasses import fields
 

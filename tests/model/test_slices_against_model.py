@@ -296,8 +296,8 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """Once, a row had a mark after a claim of other rows. The reason is not known, so the model reads the marks
-        from the rows after each claim. A row with a mark is claimed in the normal way."""
+        """Once, this test found a mark in a row although only other rows had been claimed. The reason is not known, so
+        the model reads the marks from the rows after each claim. A row with a mark is claimed in the normal way."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:
                 self.model[record_id].mark = object()
@@ -308,8 +308,8 @@ class SliceMachine(RuleBasedStateMachine):
             self.model[record.id].status = "completed"
 
     def _rescued(self, run: Run) -> None:
-        """Rescue locks a row before the UPDATE. This lock leaves a mark in the row, too. test_store_against_model.py
-        tests the charges."""
+        """Rescue locks a row before the UPDATE, and this lock also leaves a mark in the row.
+        test_store_against_model.py tests the charges."""
         for record_id, expected in self.model.items():
             if expected.owner is run and expected.status == "processing":
                 expected.status, expected.owner, expected.mark = self.store.status(record_id), None, object()

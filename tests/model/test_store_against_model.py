@@ -1,5 +1,5 @@
-"""Compares the store with a small model, in any sequence of arrows, by several runs and operators, over
-several connections."""
+"""Runs and operators use arrows in any order, over several connections. After each arrow, the store must agree with a
+small model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

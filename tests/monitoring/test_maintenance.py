@@ -64,8 +64,8 @@ def fill(database: DatabaseManager) -> None:
 
 
 def add_attempts(database: DatabaseManager) -> None:
-    """Adds two attempts to each failed record: one is 30 days old, the other 60 days. Some of these records are
-    purged, some are kept."""
+    """Adds two attempts to each failed record: one is 30 days old, the other 60 days. Some of these records are purged,
+    and some are kept."""
     execute(
         database,
         "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"

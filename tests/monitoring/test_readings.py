@@ -16,8 +16,8 @@ from queue_store.settings import ProcessorSettings
 from tests.support import filling
 from tests.support.restoring import RESTORED
 
-# No process counts as silent until Postgres has been up for one lease. The lease is short, because Postgres may have
-# been started just now.
+# No process counts as silent until Postgres has been up for the length of a lease. The lease is short, because Postgres
+# may have been started just now.
 SETTINGS = ProcessorSettings(heartbeat_seconds=0.05, lease_seconds=0.15)
 
 

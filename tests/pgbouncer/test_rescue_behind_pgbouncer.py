@@ -1,4 +1,4 @@
-"""Behind PgBouncer, and mixed with direct connections, rescue ends the transactions of a dead run and no others."""
+"""Rescue ends the transactions of a dead run and no others, whether connections are direct or go through PgBouncer."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -27,7 +27,7 @@ SETTINGS = (
 def manager(
     postgres_server: PostgresServer, pooled: Pooled, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DatabaseManager]:
-    """A pool of one session, which a producer with other settings opened."""
+    """A pool with a single session. A producer with other settings opened this session."""
     with ExitStack() as stack:
         directory = stack.enter_context(reachable_directory())
         bouncer = stack.enter_context(

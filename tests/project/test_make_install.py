@@ -30,7 +30,7 @@ esac
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with a fake Python. The fake records the calls that would make an environment or install packages,
+    """A checkout with a fake Python. This Python notes the calls that would make an environment or install packages,
     and installs nothing."""
     directory = tmp_path / "a fresh clone"
     (directory / ".ci").mkdir(parents=True)

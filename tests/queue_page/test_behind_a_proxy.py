@@ -36,8 +36,8 @@ def flower(page_database_url: str, redis_url: str, tmp_path: Path, header: str) 
 
 @pytest.fixture
 def proxy(flower: FlowerProcess) -> Iterator[int]:
-    """A proxy as docs/watching.md shows it for nginx. It logs people in, and replaces identity headers that they
-    send."""
+    """A proxy that works like the nginx of docs/watching.md. It logs people in, and replaces the identity headers of
+    their requests."""
     login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     class Proxy(BaseHTTPRequestHandler):

@@ -1,5 +1,5 @@
-"""Flows become express by themselves, but only while express keeps every promise of ordinary claims. If express would
-break a promise, the flow's records are claimed in the normal way again."""
+"""A flow becomes express by itself, and remains express only while express slices keep every promise of ordinary
+claims. If a slice would break a promise, the flow's records are claimed in the normal way again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -184,7 +184,7 @@ FAILURES = [ValueError("again"), PermanentError("no"), SnoozeRecord(3600)]
 def test_a_slice_ends_after_a_record_that_is_not_completed(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, kind: Any, failure: Exception
 ) -> None:
-    """Even if a handler fails only in slices, each slice charges only one record, with one attempt."""
+    """Even if a handler fails only in slices, each slice charges exactly one record, with one attempt."""
     quick = worker.services.quick_batches["sample"]
     monkeypatch.setattr(
         type(quick), "are_enough", property(lambda self: self.wanted == ENOUGH_BATCHES), raising=True

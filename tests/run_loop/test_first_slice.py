@@ -1,5 +1,5 @@
-"""A run of a waiting express flow begins with a slice if at least two batches are due. If a slice had all due records,
-the run ends and the next run begins in the transaction that writes the slice's outcomes."""
+"""A run of a waiting express flow begins with a slice if at least two batches are due. If the slice contained all due
+records, one transaction writes its outcomes, ends the run and begins the next run."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("at_once")
 
 @pytest.fixture(autouse=True)
 def many(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker with one flow counts as a worker with many flows. Slices may have all due records. No time slice
+    """A worker with one flow counts as a worker with many flows. One slice may take all due records. No time slice
     ends."""
     monkeypatch.setattr(waiting_flows, "MANY_FLOWS", 1)
     monkeypatch.setattr(QuickBatches, "note_thrown_back", lambda _: None)
@@ -142,7 +142,7 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
 def test_after_a_slice_that_left_due_records_another_slice_follows(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slices have not grown much yet, so the first slice leaves some due records."""
+    """Slices have not grown much yet, so the first slice cannot take all due records."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b"):
         fill(worker, 3 * BATCH_SIZE, name)
@@ -279,8 +279,9 @@ def test_a_suspect_that_appears_during_the_slice_is_not_left(
 def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    """This COMMIT ends the run and begins the next one. If the COMMIT has happened, the run is over. Otherwise, the run
-    writes the outcomes again. In both cases, the process does not begin the next run, which may already have begun."""
+    """This COMMIT ends the run and begins the next run. If the COMMIT has happened, the first run is over. Otherwise,
+    the first run writes the outcomes again. In both cases, the process does not begin the next run, which may already
+    have begun."""
     handled: list[int] = []
 
     def lose(payload: int) -> None:
@@ -327,8 +328,8 @@ def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
 def test_a_successor_ends_if_the_run_before_it_breaks(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, due: int
 ) -> None:
-    """No process works on the successor. If the successor did not end, it would be declared dead, and its records would
-    become suspects."""
+    """No process works on the successor (the next run). If the successor did not end, it would be declared dead, and
+    its records would become suspects."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     fill(worker, 2 * BATCH_SIZE, "a")
     fill(worker, due, "b")

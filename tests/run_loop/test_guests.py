@@ -37,7 +37,7 @@ def effects(worker: Worker) -> Iterator[Worker]:
 
 
 def doing(statements: list[str]) -> Any:
-    """A handler that inserts its effect, and then sends the statements if its payload is true."""
+    """Returns a handler that inserts its effect and then, if its payload is true, executes the statements."""
 
     def handler(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
@@ -57,8 +57,8 @@ def doing_async(statements: list[str]) -> Any:
 
 
 def slow_inserts(worker: Worker, when: str) -> None:
-    """Makes each insert of an effect take longer than the timeout of one record. `when`: the part of CREATE
-    TRIGGER between CREATE and FOR EACH ROW."""
+    """Makes each insert of an effect take longer than the statement timeout that one record sets. `when`: the part of
+    CREATE TRIGGER between CREATE and FOR EACH ROW."""
     worker.query(
         "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
         " $$BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END$$"
@@ -161,7 +161,7 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
 
 
 async def returns(connection: "psycopg.AsyncConnection[Any]") -> None:
-    """Returns, and does not use the connection again."""
+    """The handler ends without using the connection again."""
 
 
 async def fails_in_a_group(connection: "psycopg.AsyncConnection[Any]") -> None:

@@ -28,8 +28,7 @@ def end_the_session(worker: Worker) -> None:
 
 
 def claim_the_slice(worker: Worker) -> None:
-    """Claims the slice in another thread, as the thread that watches slices does. Returns when the slice is
-    claimed."""
+    """Claims the slice in another thread, as the thread that watches slices does. Waits until the slice is claimed."""
     assert worker.services.current_run is not None
     assert worker.services.current_run.claim_slice is not None
     in_background(worker.services.current_run.claim_slice).result(PATIENCE_SECONDS)

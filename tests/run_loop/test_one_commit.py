@@ -1,5 +1,5 @@
-"""A handler's rows and its record's new status are committed together. If a record fails, only its own rows are rolled
-back."""
+"""A handler's rows and its record's new status are committed together. If a record fails, only the rows of its own
+handler are rolled back."""
 
 import asyncio
 from collections.abc import Iterator

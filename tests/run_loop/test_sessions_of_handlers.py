@@ -1,5 +1,5 @@
-"""A session can hold back its statements until its flush. These statements still belong to the handler's attempt. The
-time limit covers them, and their errors count as the handler's errors, also for the `failed` hook."""
+"""An SQLAlchemy session can hold back its statements until its flush. These statements still belong to the handler's
+attempt. The time limit covers them, and their errors count as the handler's errors, also for the `failed` hook."""
 
 import time
 from collections.abc import Callable, Iterator

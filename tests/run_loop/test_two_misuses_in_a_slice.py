@@ -142,8 +142,8 @@ RAISES = "rollback, begin, our savepoint"
 def test_a_handler_that_raises_after_that_fails_alone(
     effects: Worker, handler: Callable[..., Any], payload: str, express: bool
 ) -> None:
-    """Whatever session state the handler has committed, later records are not charged, and no effect is written
-    twice."""
+    """Even if the handler ended the transaction or changed the session before it raised, only its own record is
+    charged, and no effect is written twice."""
     rows = process(effects, handler, ["", "", f"{payload}, raise", "", ""], express=express)
     assert [row.status for row in rows] == ["completed"] * 2 + ["failed"] + ["completed"] * 2
     assert effects.query("SELECT record_id FROM record_attempts") == [(rows[2].id,)]

@@ -147,7 +147,7 @@ def test_no_successor_begins_after_the_time_slice(
 def test_a_successor_in_doubt_ends_and_its_records_are_charged_nothing(
     worker: Worker, walked: list[str], monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    """The answer to the COMMIT that ends one run and begins the next is lost."""
+    """The process gets no answer to the COMMIT that ends one run and begins the next."""
     record_ids: list[int] = []
     for number in range(MANY_FLOWS):
         worker.declare(lambda payload: None, name=name(number))

@@ -28,8 +28,8 @@ def filled_database(
     postgres_server: PostgresServer, template_database: str, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """The name of a database from which each test's database is copied. `request.param`: how many records the table had
-    when the statistics were made. With ten records, sorting all due records seems to cost the least. With no records, a
-    scan of the table seems to cost the least."""
+    when the statistics were made. If the statistics describe ten records, the planner prefers to sort all due records.
+    If they describe none, it prefers a scan of the table."""
     name = postgres_server.create_database(template=template_database)
     url = postgres_server.direct_url(name)
     manager = connect(url, pgbouncer=False)

@@ -209,8 +209,8 @@ def test_a_record_without_a_run_is_found_at_a_glance(own_database_url: str) -> N
 def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch, hint_is_taken: bool, statuses: dict[str, int]
 ) -> None:
-    """If the run went on, it would become older than the orphan timeout. Then only a scan could tell whether the run
-    has overdue records."""
+    """If the run never ended, it would become older than the orphan timeout. Then only a scan could tell whether the
+    run has overdue records."""
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: hint_is_taken)
     monkeypatch.setattr("tasks.run_loop.time_slice.OTHERS_LOOK_SECONDS", 0.0)
 

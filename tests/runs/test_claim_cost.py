@@ -87,7 +87,7 @@ def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: S
 
 
 def test_a_held_snapshot_does_not_slow_down_the_look_for_what_waited_longest(own_store: Store) -> None:
-    """One claim in twenty begins with this search."""
+    """One claim in twenty begins with the search for the record that has waited longest."""
     own_store.enqueue(HELD_RECORDS)
     with psycopg.connect(_url(own_store)) as holder:
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

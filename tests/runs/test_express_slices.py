@@ -1,4 +1,4 @@
-"""An express slice writes the same as a claim and a completion, and nothing if it is rolled back."""
+"""An express slice writes the same rows as a claim and a completion. A slice that is rolled back writes nothing."""
 
 from collections.abc import Sequence
 from contextlib import suppress

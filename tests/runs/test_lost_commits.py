@@ -126,7 +126,7 @@ def test_a_run_that_never_began_is_not_missed(worker: Worker, monkeypatch: pytes
 def test_what_was_written_before_a_claim_that_failed_counts_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, owner: type, step: str
 ) -> None:
-    """The outcomes are already committed. Then the claim, in a second transaction, fails."""
+    """The outcomes are already committed when the claim fails, in a second transaction."""
     original: Callable[..., Any] = getattr(owner, step)
     errors = [error]
 

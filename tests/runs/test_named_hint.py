@@ -75,8 +75,8 @@ def test_the_view_gives_the_plan_of_the_rule_written_out(own_store: Store, look:
 
 
 def without_conditions(plan: list[str]) -> list[str]:
-    """The view changes the order of the conditions. This order affects the numbers in names and, slightly, the
-    costs."""
+    """The view changes the order of the conditions. This order affects the numbers in names such as `SubPlan 1`, and
+    slightly affects the costs."""
     numbers_and_costs = re.compile(r"(?<=Plan) \d+|(?<=\b[a-z])_\d+\b|  \(cost=.*\)")
     return [numbers_and_costs.sub("", line) for line in plan if "Filter: " not in line]
 
@@ -85,7 +85,7 @@ def without_conditions(plan: list[str]) -> list[str]:
 def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
     own_store: Store, look: str
 ) -> None:
-    """EXPLAIN of a statement uses the values of its parameters. The plan that a run keeps is made without them."""
+    """EXPLAIN uses the values of a statement's parameters. The plan that a run keeps is made without these values."""
     enqueue_keyed(own_store, keys=20, count=200)
     own_store.enqueue(2_000)
     run = own_store.run(batch_size=10)

@@ -122,8 +122,8 @@ def test_the_death_of_a_run_of_another_flow_changes_nothing(store: Store) -> Non
 
 
 def test_a_deadly_record_is_found_as_always_after_its_express_attempt(store: Store) -> None:
-    """The first death happens in a slice, and is not charged. From then on, the record is claimed. The
-    record fails after three more deaths."""
+    """The first death happens in a slice, and is not charged. From then on, the record is claimed in the normal way. It
+    fails after three more deaths."""
     first = begun(store)
     [deadly, *others] = store.enqueue(3)
     in_hand = held(first)

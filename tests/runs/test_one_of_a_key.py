@@ -19,7 +19,7 @@ KEY = {"order_key": "tenant"}
 
 @contextmanager
 def committed_late(store: Store) -> Iterator[int]:
-    """An earlier record, which is committed at the end of the block."""
+    """Yields the id of a record that is inserted now, but committed only at the end of the block."""
     with store.held().transaction() as cursor:
         row = cursor.execute(
             "INSERT INTO processing_queue (flow_name, order_key) VALUES ('sample', 'tenant') RETURNING id"
@@ -77,7 +77,8 @@ def test_it_comes_next(
 
 
 def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
-    """The earlier suspect waits for its key. Other suspects do not wait for it, whatever their batch limit."""
+    """The earlier suspect waits for its key. Other suspects do not wait for that suspect, whatever their batch limit
+    is."""
     earlier = late(store)
     first, second = store.enqueue(2)
     store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))

@@ -28,7 +28,7 @@ ENDED = ("sample", "ended", 1, 2)
 
 
 def begun(store: Store, *, begins_with_slice: bool = True) -> tuple[Run, Run, HeldSlice]:
-    """A run, its successor, and the run's slice, which has all due records."""
+    """A run, its successor, and the run's slice, which holds all due records of the run's flow."""
     successor = store.run(flow_name="other", first_slice=3 if begins_with_slice else 0)
     run = store.run(first_slice=3)
     run.new_successor = lambda: successor
@@ -143,8 +143,8 @@ def test_the_error_may_arrive_while_statements_are_still_being_sent(
 
 
 def test_after_an_error_in_the_middle_of_a_pipeline_the_next_runs_find_their_statements(other: Store) -> None:
-    """psycopg prepares a statement at its sixth execution. In each round, another statement would be prepared just
-    after the error."""
+    """psycopg prepares a statement at its sixth execution. In each round, a different statement would have to be
+    prepared just after the error."""
     flows = ["other", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
     for name in flows[1:]:
         other.add_flow(name)
@@ -179,7 +179,7 @@ def test_no_run_is_registered_for_records_that_another_run_holds(other: Store, i
 
 @pytest.mark.parametrize("is_successor", [True, False])
 def test_no_run_is_registered_for_records_that_others_have_taken(other: Store, is_successor: bool) -> None:
-    """Records were due when the process looked for waiting flows, but this was some time ago."""
+    """Records were due when the process looked for waiting flows, but no record is due any more."""
     run, successor, last = begun(other)
     other.execute(ALONE["nothing is due"])
     if is_successor:
@@ -202,7 +202,7 @@ def test_no_run_is_registered_while_processing_is_stopped(other: Store, is_succe
 
 
 def test_a_successor_touches_no_record_if_the_run_before_it_goes_on(other: Store) -> None:
-    """A lock would leave a mark in the row. Then no slice could contain the record any more."""
+    """A lock would set `xmax` in the row, and no slice may contain a record whose `xmax` is set."""
     _, _, in_hand = begun(other, begins_with_slice=False)
     other.enqueue(1)
     settle(in_hand)

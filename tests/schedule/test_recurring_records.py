@@ -25,7 +25,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 def nightly(payload: dict[str, Any]) -> None:
-    """Runs at every full minute in these tests."""
+    """In these tests, this flow runs at every full minute."""
 
 
 @pytest.fixture

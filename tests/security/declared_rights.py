@@ -1,4 +1,4 @@
-"""The rights of each role, declared by hand. Everything else is refused to everyone but the owner."""
+"""The rights of each role, declared by hand. All other rights belong to the owner alone."""
 
 from queue_store.queue_schema import role_name
 from tests.support.schemas import TEST_SCHEMA
@@ -26,8 +26,8 @@ WORKED = (
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 
-# By role and table: the allowed verbs. Each verb covers the whole table, the named columns, or all columns except the
-# named ones.
+# For each role and table, the allowed verbs. Each verb covers the whole table, the named columns, or all columns except
+# the named ones.
 TABLES: dict[str, dict[str, str]] = {
     OPERATOR: dict.fromkeys(("processing_queue", *WORKED), ALL)
     | dict.fromkeys(READ_ONLY, "select")
@@ -48,8 +48,8 @@ TABLES: dict[str, dict[str, str]] = {
     NOBODY: {},
 }
 
-# From Postgres 17 on, these roles have the right MAINTAIN on the tables that they vacuum. This right includes locking
-# these tables.
+# From Postgres 17 on, these roles have the right MAINTAIN on the tables that they vacuum. MAINTAIN includes the right
+# to lock these tables.
 MAINTAINERS = {OPERATOR, WORKER}
 MAINTAINED = (
     "processing_queue",
@@ -70,7 +70,8 @@ FUNCTIONS: dict[str, set[str]] = {
     "account_for_insert": set(), "account_for_delete": set(), "account_for_truncate": set(), "seal_audit": set(),
     "sum_minutes": set(),
 }  # fmt: skip
-# By verb: the roles that may use it on a sequence. No sequence belongs to a table that only the owner writes.
+# For each verb, the roles that may use that verb on a sequence. Every sequence belongs to a table that some other role
+# than the owner also writes.
 SEQUENCES: dict[str, set[str]] = {
     "usage": {OPERATOR, WORKER}, "select": {OPERATOR, MONITOR}, "update": {OPERATOR},
 }  # fmt: skip

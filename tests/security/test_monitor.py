@@ -1,5 +1,5 @@
-"""A monitor sees no payload, neither in the tables nor in other sessions' statements. Commands name the role that
-they need."""
+"""A login with the role monitor sees no payload, neither in the tables nor in other sessions' statements. Commands name
+the role that they need."""
 
 import pytest
 from click.testing import CliRunner

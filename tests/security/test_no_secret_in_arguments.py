@@ -1,5 +1,5 @@
 """Every user of a machine can read the arguments of its processes. No text of ours shows a secret in an argument, and
-no option of ours takes one."""
+no option of ours takes a secret."""
 
 import re
 from collections.abc import Iterator

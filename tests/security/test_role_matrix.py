@@ -1,5 +1,5 @@
-"""Each role tries every action over a connection of its own, and the outcome is compared with the declared rights. A
-new table, column or sequence must be refused to all but the owner until its rights are declared."""
+"""Each role tries every action over a connection of its own, and the outcome is compared with the declared rights.
+Until the rights on a new table, column or sequence are declared, only the owner may use it."""
 
 import re
 from collections.abc import Iterator

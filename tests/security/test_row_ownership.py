@@ -65,7 +65,8 @@ def test_a_producer_cancels_its_own_records_and_no_others(logins: Logins) -> Non
 
 @pytest.mark.parametrize("chosen", ["NULL", "'anything'"])
 def test_an_unknown_choice_for_duplicates_is_refused_at_once(logins: Logins, chosen: str) -> None:
-    """With NULL, `enqueue_or_explain` once looped until the statement timeout. Each iteration used up an id."""
+    """If `on_duplicate` was NULL, `enqueue_or_explain` once looped until the statement timeout. Each iteration used up
+    an id."""
     shop = logins.connect("test_shop", "producer")
     shop.execute((REPLACE % "shop").encode())
     shop.execute("SET statement_timeout = '20s'")

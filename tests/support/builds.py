@@ -1,4 +1,4 @@
-"""Copies of this code with additional migrations, which stand for the next releases."""
+"""Copies of this code with additional migrations. These copies stand for the next releases."""
 
 import os
 import shutil

@@ -53,8 +53,8 @@ def described(connection: psycopg.Connection[Any]) -> str:
 
 
 def _in_public(text: str, name: str) -> str:
-    """The text as if the queue were in `public`. Handles names with and without quotes, because Postgres quotes only
-    the names that need it."""
+    """The text as it would be if the queue were in the schema `public`. Handles names with and without quotes, because
+    Postgres quotes only the names that need it."""
     if name == PUBLIC:
         return text
     text = re.sub(rf'"{name}"\.|\b{name}\.(?=\w)', "public.", text)

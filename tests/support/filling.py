@@ -14,11 +14,12 @@ SHORT_LEASE = {
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_LEASE_SECONDS": "0.5",
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_HEARTBEAT_SECONDS": "0.1",
 }
-"""No process counts as silent until Postgres has been up for one lease, and the tests' server may have just started."""
+"""With a short lease, tests need not wait long: no process counts as silent until Postgres has been up for one
+lease."""
 
 
 def alive() -> datetime:
-    """The time of a heartbeat that counts as alive, however long the test takes."""
+    """The time of a heartbeat, in the future: its sender counts as alive, however long the test takes."""
     return datetime.now(UTC) + timedelta(hours=1)
 
 
@@ -28,8 +29,8 @@ def add_flow(database: DatabaseManager, flow_name: str = "alpha", **columns: Any
 
 
 def add_records(database: DatabaseManager, count: int, flow_name: str = "alpha", **columns: Any) -> None:
-    """The records are pending unless `columns` say otherwise. `age_seconds` moves the scheduled_at of all pending
-    records of the flow into the past."""
+    """The records are pending unless `columns` say otherwise. With `age_seconds`, all pending records of the flow
+    became due that long ago."""
     age_seconds = columns.pop("age_seconds", 0)
     with database.transaction() as cursor:
         restore_rows(cursor)

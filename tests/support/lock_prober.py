@@ -42,8 +42,8 @@ FROM lock_probes WHERE had >= to_timestamp(%s) AND had_before < to_timestamp(%s)
 
 @dataclass(frozen=True)
 class Waits:
-    """`longest_ms`: the longest wait of a writer. `bound_ms`: the longest time between two moments at which a writer
-    had the lock."""
+    """`longest_ms`: the longest wait of a writer. `bound_ms`: the longest time between two successive moments at which
+    a writer had the lock."""
 
     longest_ms: float
     bound_ms: float
@@ -65,7 +65,7 @@ def probed(url: str) -> Iterator[None]:
 
 
 def waits(url: str, began: float, ended: float) -> Waits:
-    """The waits of the probing writer between two times."""
+    """The waits of the probing writer between `began` and `ended`."""
     with psycopg.connect(url) as connection:
         row = connection.execute(LONGEST, [began, ended]).fetchone()
     assert row is not None

@@ -1,4 +1,4 @@
-"""A pytest plugin that changes one statement before anything else imports it: `pytest -p tests.support.mutant`.
+"""A pytest plugin that changes one SQL statement before any other module reads it: `pytest -p tests.support.mutant`.
 
 MUTANT is a JSON list: the name of the statement, the text to replace, and the text of the mutant.
 """

@@ -1,4 +1,4 @@
-"""Three releases of this code. Together, they rename a column of processing_queue by expand, deploy and contract."""
+"""Three releases of this code, which together rename a column of processing_queue by expand, deploy and contract."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -68,7 +68,7 @@ class Promotion:
 
 
 def judged(queue: Queue, producers: Iterable[Producer], received: Iterable[str] = ()) -> Outcome:
-    """Asserts what must always hold, and counts the rest. `received`: the keys that the standby had."""
+    """Asserts what must always hold, and counts the rest. `received`: the keys of the records that the standby had."""
     rows = queue.rows("SELECT correlation_id, id, claim_number, retry_count FROM processing_queue")
     there = {key: record_id for key, record_id, _, _ in rows}
     acknowledged: dict[str, int] = {}

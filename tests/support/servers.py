@@ -111,7 +111,7 @@ def _migrations_digest() -> str:
 
 
 def connect(url: str, **settings: Any) -> DatabaseManager:
-    """A DatabaseManager on the database of the URL, by default with a small pool."""
+    """A DatabaseManager for the database that the URL names, by default with a small pool."""
     defaults = {"pool_size": 2, "max_overflow": 8, "pgbouncer": THROUGH_PGBOUNCER}
     return DatabaseManager(settings=DatabaseSettings(url=parse_database_url(url), **(defaults | settings)))
 

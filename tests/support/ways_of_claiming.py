@@ -15,7 +15,8 @@ def next_of_each_key(store: Store, count: int) -> list[int]:
 
 
 def suspects(store: Store, count: int) -> list[int]:
-    """For arrows/claim_suspects.sql. A run sends this statement first when it begins, and first in an aging claim."""
+    """For arrows/claim_suspects.sql. If the flow has suspects, the first claim of a run begins with this statement, and
+    so does each aging claim."""
     expected = store.enqueue(count)
     store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
     return expected

@@ -1,5 +1,5 @@
 """Flows that return the names of the packages and subpackages that their process has imported. One of the flows
-receives the transaction as a psycopg connection. Another one counts the objects that its process never collects."""
+receives the transaction as a psycopg connection. Another flow counts the objects that garbage collection ignores."""
 
 import gc
 import sys

@@ -22,7 +22,7 @@ HUGE = "x" * 300_000
 
 
 class Shapes:
-    """`flows`: names to use. `occurrences`: pairs of an entry and an instant that is not due."""
+    """`flows`: names to use. `occurrences`: pairs of a schedule entry and an instant at which it is not due."""
 
     def __init__(self, seed: int, flows: list[str], occurrences: list[tuple[str, str]]) -> None:
         self._random = random.Random(seed)

@@ -131,7 +131,7 @@ def outage(
 
 
 def judge(server: str, ends: list[float], stopped_at: float, answered_at: float) -> Recovery:
-    """`ends`: when each record was completed."""
+    """`ends`: the times at which records were completed."""
     before = median_rate(ends, stopped_at - BEFORE_SECONDS, BEFORE_SECONDS)
     steps = [step * STEP_SECONDS for step in range(int((AFTER_SECONDS - WINDOW_SECONDS) / STEP_SECONDS) + 1)]
     full = (s for s in steps if rate(ends, answered_at + s, WINDOW_SECONDS) >= SHARE * before)
@@ -175,7 +175,7 @@ def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
 
 
 def ends(postgres: EmbeddedPostgres, since: float) -> list[float]:
-    """Like `completed_since`, but fails if no pending record is left, because the workers may have been idle."""
+    """Like `completed_since`, but fails if no pending record is left, because then the workers may have been idle."""
     with psycopg.connect(postgres.url()) as connection:
         pending = connection.execute(
             "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 1) due"

@@ -1,4 +1,4 @@
-"""Without the broker, work goes on. After its return, no record is doubled and no record is left waiting.
+"""Without the broker, work goes on. Once the broker is back, no record is doubled and no record is left waiting.
 
 BROKER_AWAY_SECONDS: how many seconds the broker is stopped. BROKER_AWAY_REPORT: the file for the figures, which `make
 test-broker-away` writes.
@@ -82,7 +82,7 @@ def test_children_that_die_while_the_broker_is_away_are_replaced_and_their_recor
 def test_work_goes_on_without_broker_and_beat(
     queue: Queue, environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
-    """For BROKER_AWAY_SECONDS without the broker, the throughput is at least half of the throughput with it."""
+    """While the broker is away for BROKER_AWAY_SECONDS, the throughput is at least half of the usual throughput."""
     with running_worker(environment, log, settings={"TIME_SLICE_SECONDS": "1"}) as worker:
         with_broker = drain(queue, WITH_BROKER_SECONDS, log)
         broker.stop()

@@ -1,4 +1,5 @@
-"""One of 500 records kills real processes. It is isolated and fails. The others are completed and are not charged."""
+"""One of 500 records kills real processes. This record is isolated and fails. The other records are completed, and no
+attempt is charged to them."""
 
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def test_a_record_that_kills_pool_children_fails_after_three(
 def test_a_record_that_kills_an_express_slice_costs_one_process_more(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """The slice leaves no claim, so the first death is not charged. After that, the record is claimed in the usual
-    way."""
+    """A slice whose process dies leaves no claim, so the first death is not charged. After that, the record is claimed
+    in the usual way."""
     insert(queue, "segmentation fault", "poisoned_express")
     with running_worker(settings_environment, log, concurrency=1, flows=FLOWS, settings=SETTINGS) as worker:
         wait_until(lambda: is_over(queue), f"499 records done and one failed: {queue.counts()}", log, 120)

@@ -1,4 +1,4 @@
-"""A flow with endless work does not keep the others waiting: its run ends when its time slice is over and others
+"""A flow with endless work does not keep other flows waiting: its run ends when its time slice is over and other flows
 wait."""
 
 from pathlib import Path

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.alone
 
 
 def upstream_application(redis_url: str) -> Celery:
-    """Some application with a Celery app of its own. It knows nothing of this project's tasks."""
+    """Some application with a Celery app of its own, which knows nothing of this project's tasks."""
     app = Celery("upstream", broker=redis_url)
     app.conf.task_create_missing_queues = True
     return app

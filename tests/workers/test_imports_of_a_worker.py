@@ -44,7 +44,7 @@ def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
 def test_what_a_worker_has_loaded_is_not_collected_again(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Without the freeze, each full collection would look at all objects that were loaded at the start."""
+    """Without `gc.freeze()`, each full garbage collection would look at all objects that were loaded at the start."""
     settings = {"IDLE_POLL_SECONDS": "0.3"}
     flows = "tests.workers.flows_that_list_imports"
     with running_worker(settings_environment, log, flows=flows, settings=settings):

@@ -1,4 +1,4 @@
-"""A process that a handler forks ends at its first SIGTERM, even if the signal arrives during the fork."""
+"""If a handler forks a process, that process ends at its first SIGTERM, even if the signal arrives during the fork."""
 
 import subprocess
 import sys

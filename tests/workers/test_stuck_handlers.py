@@ -37,7 +37,7 @@ def test_a_handler_without_a_time_limit_that_never_returns_is_charged_and_its_pr
     flow_name: str, queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
     """Without the charge, rescue would give back the record as overdue again and again. The record would block one
-    process after the other."""
+    process after another."""
     settings = {"CLEANUP_TIMEOUT_HOURS": "0.001", "IDLE_POLL_SECONDS": "0.2", "MAX_RETRIES": "0"}
     queue.insert(flow_name, 1, '{"seconds": 600}')
     queue.insert(flow_name, 5, '{"seconds": 0}')

@@ -1,5 +1,5 @@
-"""Workers follow hints and fan-outs even if the sender's clock is behind. A host whose clock is wrong is named within
-a minute."""
+"""Workers follow hints and fan-outs even if the sender's clock is behind. Within a minute, a finding names each host
+whose clock is wrong."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""This module, for FLOW_MODULES, imports the settings before pretix creates its Celery application."""
+"""FLOW_MODULES names this module, which imports the settings before pretix creates its Celery application."""
 # ruff: noqa: F401, I001
 
 from tests.applications.pretix_site import settings

@@ -1,6 +1,6 @@
 """Python runs this module in every interpreter that has this directory on its PYTHONPATH. CHAOS_CLOCK names a file with
-two clock errors, in seconds: the error of `time.time`, and the error that a process has last seen. C code still sees
-the right time."""
+two clock errors, in seconds: the error that `time.time` has from now on, and the error at its last call. C code still
+reads the right time."""
 
 import mmap
 import os
