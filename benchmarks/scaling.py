@@ -1,18 +1,18 @@
-"""Predicts the rates of machines that are larger than this one: `python -m benchmarks.scaling`.
+"""Predicts the throughput of machines that are larger than this one: `python -m benchmarks.scaling`.
 
 The model is mean value analysis of a closed network, in which batches of 100 records circulate. Each batch passes three
 stations. The first station is the worker process, which runs the handlers. In this station, no batch waits for another
-batch. The second station is the server's CPU, which Seidmann's approximation models with a queue for each core. The
-third station is the flush of the log, with one queue. Commits that arrive at the same time share a flush.
+batch. The second station is the server's CPU: Seidmann's approximation replaces its cores by one fast queue and a
+delay. The third station is the flush of the log, with one queue. Commits that arrive at the same time share a flush.
 """
 
 from dataclasses import dataclass
 
 BATCH_RECORDS = 100
 PROCESSES_PER_CONTAINER = 2
-LOG_BYTES_PER_RECORD = 1_700  # docs/performance.md explains this and the next two figures
-SERVER_MS_PER_BATCH = 3.4
-WORKER_MS_PER_BATCH = 1.7
+LOG_BYTES_PER_RECORD = 2_200  # docs/performance.md explains this and the next two figures
+SERVER_MS_PER_BATCH = 3.1
+WORKER_MS_PER_BATCH = 0.8
 FLUSH_MS = 1.0
 COMMITS_PER_FLUSH = 4.0
 
