@@ -10,8 +10,8 @@ NEEDS = ("click", "celery")
 
 
 def main() -> None:
-    """Runs `queuectl`. Exits with 1 and an explanation if a file hides the package, or if the extra `worker` is
-    missing."""
+    """Runs `queuectl`. Exits with 1 and an explanation if Python would import another file instead of our package, or
+    if the extra `worker` is missing."""
     hiding = _hiding_file()
     if hiding:
         sys.exit(

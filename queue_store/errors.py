@@ -9,7 +9,7 @@ class QueueStoreError(Exception):
 
 
 class SettingsError(QueueStoreError):
-    """Settings are missing or wrong. The message names every missing or wrong setting, without its secrets."""
+    """Settings are missing or wrong. The message names every missing or wrong setting, but contains no secret."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = list(dict.fromkeys(problems))
@@ -73,7 +73,7 @@ class UnknownFlowError(QueueStoreError):
 
 
 class RegisteredFlowError(QueueStoreError):
-    """The call accepts only names that are not flows."""
+    """The call does not accept the name of a registered flow."""
 
 
 class DuplicateRecordError(QueueStoreError):
@@ -105,7 +105,7 @@ class AlreadyRunningError(MaintenanceError):
 
 
 class NotFinishedError(QueueStoreError, TimeoutError):
-    """A record that the caller waits for did not end within the timeout."""
+    """A record for which the caller waits was not finished within the timeout."""
 
 
 class BackupError(QueueStoreError):

@@ -1,8 +1,8 @@
 """The schema that holds the queue. The schema also identifies the queue: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. If its schema is `public`, the names of its roles, Celery queues and Redis keys do not
-contain the schema.
+A process works with one queue. If the schema of this queue is `public`, the names of the queue's roles, Celery queues
+and Redis keys do not contain the schema.
 """
 
 import os
@@ -54,7 +54,7 @@ def server_wide_name() -> str:
 
 
 def role_name(role: str) -> str:
-    """The Postgres role of this queue's `producer`, `flow_producer`, `worker`, `monitor` or `admin`. Raises
+    """The name of this queue's Postgres role for a `producer`, `flow_producer`, `worker`, `monitor` or `admin`. Raises
     SettingsError."""
     return f"{server_wide_name()}_{role}"
 

@@ -15,5 +15,5 @@ def closest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | N
 
 
 def did_you_mean(name: str | None) -> str:
-    """The suggestion, as the end of an error message; empty for None."""
+    """The suggestion, as the end of an error message; empty if `name` is None."""
     return f"; did you mean {name}?" if name else ""

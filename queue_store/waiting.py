@@ -39,7 +39,7 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return when the record has ended, in whatever status. The record must be committed before this call. Pass
+    """Wait until the record has ended, in whatever status. The record must be committed before this call. Pass
     `timeout_seconds=math.inf` to wait without limit.
 
     Raises UnknownRecordError, NotFinishedError after the timeout, or QueueStoreError if the timeout is not a number or

@@ -49,7 +49,7 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Send hints for flows with due work. Returns how many of these hints were sent, or are not needed now."""
+    """Send hints for flows with due work. Returns the number of hints, without those that could not be sent."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]

@@ -52,7 +52,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A message to one contact. `id` stays the same when sending is tried again."""
+    """A message to one contact. If it is sent again, `id` stays the same."""
 
     id: int
     change: str

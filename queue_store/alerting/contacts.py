@@ -2,8 +2,8 @@
 the database.
 
 Any process may evaluate the alert rules. So a notification is stored for each recipient, and a process that has the
-recipient's channel sends it. If a process once had a channel to a contact and no process has one now, the alert
-rules report a finding until the contact is forgotten.
+recipient's channel sends it. If no process has a channel to a contact any more, the alert rules report a finding until
+the contact is forgotten.
 """
 
 import os
@@ -63,7 +63,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """Which of these contacts have notifications that can still be sent."""
+    """Those of the `contacts` for which a notification can still be sent."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 

@@ -1,4 +1,4 @@
-"""Who was notified of an alert, and who is next."""
+"""Who was notified of an alert, and who will be notified next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,8 @@ class Escalation:
 
 
 def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[SentOrNot]:
-    """For each alert, its last OF_AN_ALERT notifications to people, in the order in which they were stored."""
+    """For each alert, its last notifications to people (at most OF_AN_ALERT), in the order in which they were
+    stored."""
     parameters = {
         "alert_ids": list(alert_ids),
         "tries": NOTIFICATION_TRIES,

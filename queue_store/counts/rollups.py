@@ -17,7 +17,8 @@ DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
 # If a flow has more than 2 × ERROR_KINDS kinds of errors in an hour, only the ERROR_KINDS most frequent kinds are kept.
-# The other kinds are added to the kind `other`. The trigger account_for_attempts bounds each delta by the same number.
+# The other kinds are added to the kind `other`. The trigger account_for_attempts keeps at most
+# ERROR_KINDS kinds in each delta.
 ERROR_KINDS = 100
 
 

@@ -18,7 +18,7 @@ SHOWN_CHARACTERS = 40
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """An integer of more than EXACT_DIGITS digits, or a number that is too large for a float. `what`: the kind of
-    number. `shown`: the number's beginning and length."""
+    number. `shown`: the number as text; if it is long, only its first characters and its length."""
 
     what: str
     shown: str

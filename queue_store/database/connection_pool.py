@@ -69,7 +69,7 @@ class ConnectionPool:
 
     def give_back(self, driver: Driver) -> None:
         """Roll back an unfinished transaction and keep the connection. Close the connection instead if it is broken,
-        if `size` connections are idle, or if `dispose` was called since it was taken."""
+        if `size` connections are idle, or if `dispose` was called since the connection was taken."""
         is_usable = _is_reset(driver)
         with self._changed:
             generation = self._taken.pop(driver, None)
@@ -148,8 +148,8 @@ class ConnectionPool:
 
 
 def _close_all(idle: list[Driver], pid: int) -> None:
-    """Close the idle connections of a pool that nobody uses any more, except in a forked child: there, these
-    connections belong to the parent."""
+    """Close the idle connections of a pool that nobody uses any more. Do nothing in a forked child: the connections
+    belong to its parent."""
     while idle and pid == os.getpid():
         with suppress(Exception):
             idle.pop().close()

@@ -1,5 +1,4 @@
-"""Translates driver errors: the SQLSTATE of an error of psycopg or SQLAlchemy decides what the error means to the
-caller.
+"""Translates driver errors: the SQLSTATE of a psycopg or SQLAlchemy error decides what the error means to the caller.
 
 All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So the meaning of
 each SQLSTATE is defined in one place. The codes are listed in appendix A of the PostgreSQL manual.

@@ -64,7 +64,7 @@ class DatabaseManager:
 
     @property
     def replica_engine(self) -> "Engine":
-        """The engine for monitoring reads: of the replica, or of the primary if no replica is configured."""
+        """The engine for monitoring reads: on the replica if one is configured, otherwise on the primary."""
         return self._engine(REPLICA if self.settings.replica_url else PRIMARY)
 
     @property

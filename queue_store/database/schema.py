@@ -90,8 +90,8 @@ def missing_migrations(engine: "Engine") -> list[Migration]:
 
 def check_version(database: DatabaseManager) -> None:
     """Raises SchemaVersionError unless this code can work on the schema. This code can work on a schema of its own
-    version, or of a newer version that is marked as compatible with this code. A newer version is accepted, because
-    code of both versions runs during a deployment."""
+    version, or of a newer version that is marked as compatible with this code. A newer version is accepted, because old
+    code and new code run at the same time during a deployment."""
     current = version_of(database)
     if current == latest_version():
         return

@@ -19,7 +19,7 @@ def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
 
 class BorrowingPool(Pool):
     """SQLAlchemy borrows its connections from our own pool and gives them back to it. SQLAlchemy initialises each
-    connection only once, even if other code uses the connection in between."""
+    connection only once, even if other code uses the connection between two loans to SQLAlchemy."""
 
     def __init__(self, connections: ConnectionPool, **options: Any) -> None:
         super().__init__(self._hand_over, **options)

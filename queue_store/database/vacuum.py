@@ -1,6 +1,6 @@
 """A crash of Postgres erases the counters that autovacuum needs. This module vacuums and analyses the tables for which
-Postgres has no record of a vacuum. Without this vacuum, claims would read dead rows for hours. A table that was
-vacuumed since the crash is left alone, so repeated calls do no harm."""
+the server's statistics show no vacuum. Without this module, claims would read dead rows for hours. A table that has
+been vacuumed since the crash is left alone, so repeated calls do no harm."""
 
 from psycopg import sql as identifiers
 

@@ -49,7 +49,8 @@ def broker_problem(url: str) -> str | None:
 def connect(url: str) -> Any:
     """A client of the broker that never waits long. The client understands the same Redis URLs as Celery.
 
-    Raises ValueError for another kind of URL, and ModuleNotFoundError if the broker's client is not installed.
+    Raises ValueError if the client does not understand the URL, and ModuleNotFoundError if the package `redis` is
+    missing.
     """
     try:
         import redis

@@ -34,8 +34,8 @@ class NewRecord(Generic[PayloadT]):
 
     `priority`: 0 to 9, smaller numbers first; None means 5. `scheduled_at`: an aware datetime, or a timedelta from now
     by the database's clock; None means now. `dedup_key`: unique among the flow's unfinished records. `order_key`:
-    records of a flow with the same key are processed one after the other. When a record is replaced, an option that is
-    None keeps its old value.
+    records of a flow that have the same key are processed one after the other. When a record is replaced, an option
+    that is None keeps its old value.
     """
 
     payload: PayloadT

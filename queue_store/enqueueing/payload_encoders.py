@@ -33,8 +33,8 @@ def encoder_of(flow_name: str) -> Encode:
 
 
 def set_encoders(encoders: Mapping[str, Encode]) -> None:
-    """Replace all encoders of this process. `encoders` has one for each flow that declares a type, and none for other
-    flows."""
+    """Replace all encoders of this process. `encoders` has an encoder for each flow that declares a type, and none for
+    other flows."""
     _encoders.clear()
     _encoders.update(encoders)
 

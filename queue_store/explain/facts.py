@@ -107,7 +107,7 @@ class Waiting:
 
 
 class Facts:
-    """The facts of one record, or of a flow as a whole (`record` is None)."""
+    """The facts about one record or, if `record` is None, about a whole flow."""
 
     def __init__(
         self,
@@ -132,7 +132,8 @@ class Facts:
 
     @property
     def record(self) -> RecordFacts:
-        """The record itself. Only reasons about records may read this property."""
+        """The record itself. Use this property only in a reason that explains a record, not in one that explains a
+        flow."""
         assert self._record is not None
         return self._record
 

@@ -51,7 +51,7 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
 
 def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
     """Purges all history whose retention is over, but no records. Call this before `purge_finished`, which also deletes
-    attempts. In the other order, a real run would count fewer attempts than a dry run. Returns how many rows of each
+    attempts. In the other order, a purge would count fewer attempts than its dry run. Returns how many rows of each
     kind were purged."""
     purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
     run.result["history_purged"] = purged

@@ -70,7 +70,7 @@ def move_in(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Moved:
     """Moves all waiting jobs that can be moved and that no worker takes during the move. With `dry_run`, every batch
-    is rolled back. `progress` receives the number of jobs that were looked at. Safe to repeat and to interrupt.
+    is rolled back. `progress` receives the number of jobs that were looked at. A move can be interrupted and repeated.
 
     Raises QueueStoreError if the source's tables are not as expected, and IngestionStoppedError if ingestion is
     stopped. The batches that were moved before the error stay moved."""

@@ -74,8 +74,8 @@ def ask_to_end(
     claim_number: int | None = None,
 ) -> EndResult:
     """Ask the processes that work on these records to end their handlers. `claim_number`: end the handler only if the
-    record is still in this claim. None means the present claim. Raises UnknownRecordError for a value that is not an
-    id."""
+    record is still processing under this claim. None means the present claim. Raises UnknownRecordError for a value
+    that is not an id."""
     ids = sorted(set(record_ids))
     for record_id in ids:
         check_record_id(record_id)

@@ -32,7 +32,7 @@ Finished = Literal["completed", "failed", "cancelled"]
 
 class Operators:
     """The operators' arrows. Many records are changed in chunks, and each chunk has a transaction of its own. After
-    each chunk, `on_progress` is called with the number of records so far. Callers may replace `on_progress`."""
+    each chunk, `on_progress` is called with the number of records done. Callers may replace `on_progress`."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self.database = database
@@ -47,8 +47,8 @@ class Operators:
         crash_strikes_below: int | None = None,
         limit: int = MAXIMUM_RECORDS,
     ) -> list[int]:
-        """The ids of failed records, in ascending order. `error`: text that their error messages contain, in upper or
-        lower case."""
+        """The ids of failed records, in ascending order. `error`: text that the records' error messages contain, in
+        upper or lower case."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "error": error,

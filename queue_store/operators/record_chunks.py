@@ -37,7 +37,7 @@ class CancelResult:
 
 @dataclass(slots=True)
 class MoveResult:
-    """`skipped_ids`: records that were not moved, because an unfinished record of the other flow has their
+    """`skipped_ids`: records that were not moved, because the target flow has an unfinished record with the same
     dedup_key."""
 
     pending_ids: list[int] = field(default_factory=list[int])

@@ -1,5 +1,5 @@
-"""Names that are not flows but have records. Usually somebody mistyped the name of a flow when enqueueing by SQL.
-No worker claims these records."""
+"""Flow names that have records but are not registered. Usually somebody mistyped the name of a flow when enqueueing
+by SQL. No worker claims these records."""
 
 from functools import partial
 from typing import Any
@@ -37,8 +37,8 @@ def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError if `to_flow_name` is not registered. For `flow_name`, raises what check_no_flow
-    raises."""
+    """Raises UnknownFlowError if `to_flow_name` is not registered. Passes on what check_no_flow raises for
+    `flow_name`."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
     check_no_flow(cursor, flow_name)

@@ -1,4 +1,4 @@
-"""Flows whose claims fail, so that none of their records runs."""
+"""Flows whose claims fail, so that none of their records is processed."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -202,8 +202,8 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns at most half a page. The search finds all other records by reading the table in order, and so reaches its
-    end."""
+    """Returns at most half a page. The search finds all other records by reading the table in the order of ids, down to
+    the lowest one."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 

@@ -47,5 +47,5 @@ def read_runs_of_processes(cursor: Cursor[Any]) -> list[RunOfProcess]:
 
 
 def read_runs(cursor: Cursor[Any], limit: int = RUNS_AT_MOST) -> list[RunRow]:
-    """First the living runs, oldest first, then the runs that are over, newest first."""
+    """The living runs, beginning with the oldest, then the runs that are over, beginning with the newest."""
     return rows_as(cursor.execute(sql("readings/runs"), {"limit": limit}), RunRow)

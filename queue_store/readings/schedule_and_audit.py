@@ -40,7 +40,7 @@ class BeatRow:
 @dataclass(frozen=True, slots=True)
 class LastSigns:
     """The seconds since the last heartbeat of any beat process, and of any worker process; None if no heartbeat is
-    known. The beat process that was the last to shut down cleanly still counts, because its row is kept."""
+    known. The last beat process that shut down cleanly is included, because its row is kept."""
 
     beat_seconds: float | None
     worker_seconds: float | None

@@ -27,7 +27,7 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHolder:
-    """The connections of one application under one login to one database of the server."""
+    """One combination of database, login and application, and its number of connections to the server."""
 
     database_name: str
     user_name: str | None

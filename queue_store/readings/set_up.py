@@ -48,7 +48,7 @@ class OwnConnectionLimit:
 
 
 def read_set_up(cursor: Cursor[Any], prepared_seconds: float) -> SetUp:
-    """`prepared_seconds`: for how long a transaction may be prepared before it counts as forgotten."""
+    """`prepared_seconds`: for how long a transaction may stay prepared before it counts as forgotten."""
     return the_row_as(cursor.execute(sql("readings/set_up"), {"prepared_seconds": prepared_seconds}), SetUp)
 
 

@@ -1,4 +1,4 @@
-"""What operators stopped: flows that are paused, ingestion, and processing as a whole."""
+"""What operators have stopped: ingestion, all processing, and the flows that are paused."""
 
 from dataclasses import dataclass
 from datetime import datetime

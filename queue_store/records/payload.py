@@ -2,8 +2,8 @@
 writes the JSON, or how.
 
 An accepted value arrives as it was given, except for the changes that docs/flows.md lists under "Values". Any other
-value is refused, and the error names the place of the value, such as `payload.items[3].price`. SQL can store other
-values, but a handler does not receive them.
+value is refused, and the error names the place of the value, such as `payload.items[3].price`. SQL can store a
+value that this rule refuses, but no handler receives it.
 """
 
 import math
@@ -26,8 +26,8 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb does not keep
 _has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
 
-# Turns digits and minus signs into 0, and everything else into a blank. So `find` can search for long numbers quickly.
-# An integer of more than 64 bits has at least 20 characters.
+# Turns digits and minus signs into 0, and everything else into a blank. So `bytes.find` finds long numbers quickly. An
+# integer of more than 64 bits has at least 20 characters.
 _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH

@@ -25,7 +25,7 @@ SUSPECT_CLAIMS = 10
 
 
 class Claimer:
-    """Claims for one run, in the caller's transaction. Call `position.advance` after the COMMIT of that
+    """Makes the claims of one run, in the caller's transaction. Call `position.advance` after the COMMIT of that
     transaction."""
 
     def __init__(self, options: RunOptions, flow_instance_id: UUID, position: QueuePosition) -> None:
@@ -67,8 +67,8 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Send only the claim from the position, perhaps in a pipeline. Afterwards, the caller reads the result of the
-        claim with `read`."""
+        """Send the claim from the position, and no other claim. The caller, which may be in a pipeline, then reads the
+        result with `read`."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(
@@ -81,8 +81,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """Call this after a claim that was made with `send` alone. If that claim was not a key scan and found nothing,
-        the next claim begins without the position."""
+        """Call this after a claim that was made with `send` alone. If nothing was found, the next claim begins without
+        the position, except after a key scan."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()

@@ -65,9 +65,9 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        records of the `rest` that were claimed: all of them, unless the run is dead. `is_last`: in the same
-        transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
-        raises. A second call does the same as `settle_again`."""
+        claimed records of the `rest`: all ids, unless the run is dead. `is_last`: in the same transaction, end the run
+        if nothing is due, and begin its successor. Raises what HeldConnection.transaction raises. A second call does
+        the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -136,7 +136,7 @@ def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
             run.held.undo()
             return None
         # The mark is read outside of the pipeline. psycopg ends a pipeline with a request to flush. This flush request
-        # disarms `idle_in_transaction_session_timeout` until the next separate statement.
+        # disarms `idle_in_transaction_session_timeout` until the next statement outside of a pipeline.
         [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
         run.position.advance(records, batch_size)
         run.position.count_claim()

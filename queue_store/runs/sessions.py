@@ -2,8 +2,8 @@
 hold locks.
 
 Each transaction of a run holds an advisory lock until the transaction ends. This lock identifies the session. A
-process id that was stored earlier would not be enough: behind a pooler, the session of an earlier transaction may
-belong to another client by now.
+stored process id would not identify it: behind a pooler, the session of an earlier transaction may belong to another
+client by now.
 """
 
 import logging

@@ -157,9 +157,9 @@ class _Beginning:
 
     def read(self) -> list[Record] | None:
         """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due
-        or processing is stopped. Also returns None if the flow is paused, has as many runs as it allows, has suspects,
-        or has another batch size now. A run that begins with a slice cannot begin here if its flow has other runs.
-        If this method returns None, a new run of the flow tries to begin in its own transaction."""
+        or processing is stopped. Also returns None if the flow is paused, has suspects or has as many runs as it
+        allows, or if its batch size has changed. A run that begins with a slice cannot begin here if its flow has other
+        runs. If this method returns None, a new run of the flow tries to begin in its own transaction."""
         right_size, has_suspects, slice_may_come_first = self._registering.fetchone() or (None, False, False)
         if right_size != self.run.batch_size or has_suspects:
             return None

@@ -48,8 +48,8 @@ def judge_everything(
     """Tries up to TRIES times to judge, because one broken connection is not an emergency. No new try begins after
     ANSWER_SECONDS.
 
-    `registers_as`: the kind of this process. Before the process judges, it registers under this kind the contacts to
-    which it has channels. None for a process that notifies nobody.
+    `registers_as`: the kind of this process, or None for a process that notifies nobody. Before the process judges, it
+    registers under this kind the contacts to which it has channels.
 
     Raises DatabaseUnavailableError if all tries fail, or if a try gets no answer within ANSWER_SECONDS. Raises
     SchemaVersionError if the schema must be migrated first.

@@ -39,8 +39,8 @@ def register_contacts(database: DatabaseManager, settings: ProcessorSettings, pr
 
 
 def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Send waiting notifications from a worker that does not judge, because the process that judged may have no
-    channel. Returns how many were sent. Raises QueueStoreError."""
+    """Send waiting notifications. Call this in a worker that does not judge: the judging process may have no channel.
+    Returns how many were sent. Raises QueueStoreError."""
     return _send(database, settings, register_contacts(database, settings, WORKER))
 
 

@@ -25,7 +25,7 @@ _BACK = {
 
 class UnusableDatabase:
     """Keeps a file that lists the contacts that were notified of the unusable database. The file is on this machine.
-    There is one file for each user, environment, database, schema and code of a finding."""
+    Each combination of user, environment, database, schema and code of a finding has its own file."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))

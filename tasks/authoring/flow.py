@@ -96,9 +96,9 @@ class Flow:
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether the flow's handler has a soft time limit and so needs the main thread: a signal can interrupt a
-        handler only there. Runs that a hint starts use the main thread. So an idle process that finds work for the flow
-        sends a hint. If no hint can be sent, the handler runs in the thread that found the work."""
+        """Whether the flow's handler needs the main thread, because it has a soft time limit. A signal can interrupt
+        only handlers in the main thread. Runs that a hint starts use the main thread. So an idle process that finds
+        work for the flow sends a hint. If no hint can be sent, the handler runs in the thread that found the work."""
         return False
 
     @property
@@ -125,7 +125,7 @@ class Flow:
         return settings.max_retries if self.max_retries is None else self.max_retries
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
-        """The delay before the next attempt. None if the error is permanent, so that no attempt follows."""
+        """The delay before the next attempt. None if no attempt follows, because the error is permanent."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
 
     def retry_policy(self, error: BaseException) -> RetryPolicy | None:

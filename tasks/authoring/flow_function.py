@@ -3,7 +3,7 @@ methods that enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 
-A type checker refuses a payload of another type. At run time `enqueue` refuses such a payload, and names the path of
+A type checker refuses a payload of the wrong type. At run time, `enqueue` refuses that payload, and names the path of
 the wrong field.
 """
 
@@ -111,8 +111,8 @@ class BatchDecorator(Protocol):
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
     """Sets ENQUEUE_FUNCTIONS as attributes of the handler. Two kinds of handlers cannot use these attributes: a handler
-    that cannot have attributes, such as a bound method, and a handler that is declared as several flows. Without these
-    attributes, only the functions of `queue_store` can enqueue records, with the name of a flow."""
+    that cannot have attributes, such as a bound method, and a handler that is declared as several flows. For these
+    handlers, enqueue with the functions of `queue_store` and the name of the flow."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

@@ -82,7 +82,7 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether nobody has set FLOW_MODULES, so that its default names the sample. If an installed package has flows, the
+    """Whether FLOW_MODULES is unset, so that its default, the sample, applies. If an installed package has flows, the
     default of FLOW_MODULES is ignored."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named

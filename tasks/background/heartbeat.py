@@ -60,8 +60,8 @@ class Heartbeat(threading.Thread):
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
-        """Runs the duty in another thread. Returns when the duty is done, but after half a lease at the latest, because
-        a statement behind PgBouncer can wait for minutes while Postgres is unreachable. While a duty still hangs, no
+        """Runs the duty in another thread. Waits until the duty is done, but for half a lease at most, because a
+        statement behind PgBouncer can wait for minutes while Postgres is unreachable. While a duty still hangs, no
         other duty begins."""
         if self._duty is None or self._duty.done():
             self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
@@ -86,7 +86,7 @@ class Heartbeat(threading.Thread):
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
-        # If this process was stuck, it must not judge others: the database may have been stuck for every process.
+        # If this process was stuck, it does not judge other processes: perhaps the database was stuck for all of them.
         if silence_seconds < self._services.settings.lease_seconds:
             self._look_after_others()
 

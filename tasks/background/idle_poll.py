@@ -37,9 +37,9 @@ class IdlePoll(threading.Thread):
                 logger.exception("looking for due records failed; the next poll is tried as usual")
 
     def end(self, timeout_seconds: float) -> None:
-        """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and the
-        call waits for the end of the run. `timeout_seconds` limits the wait at a shutdown. If a new child only replaces
-        this child, there is no limit, so that the run can finish its record."""
+        """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and this
+        method waits for the end of the run. `timeout_seconds` limits the wait only if the worker is shutting down. If a
+        new child replaces this one, the run can finish its record."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:

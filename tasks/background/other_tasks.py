@@ -84,7 +84,7 @@ def _end(task: Any = None, **_: Any) -> None:
 
 
 def _is_other(task: Any) -> bool:
-    """Whether a message started this task, and the task is an application's own, non-durable task."""
+    """Whether this task is an application's own, non-durable task that a message started."""
     request = task.request
     return (
         not isinstance(task, OwnTask) and getattr(request, "durable", None) is None and not request.is_eager

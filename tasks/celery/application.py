@@ -33,9 +33,9 @@ class DurableCelery(Celery):
     session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside of
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
     With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
-    ["shop.billing.*"]. The other tasks stay as they are. `on_crash`: "fail" or "repeat", for a task whose process died.
-    A task with `acks_late=True` is repeated, whatever `on_crash` says. `database`: the database of the queue. If it is
-    None, the settings name the database.
+    ["shop.billing.*"]. The other tasks stay as they are. `on_crash`: what to do with a task whose process died, "fail"
+    or "repeat". A task with `acks_late=True` is repeated, whatever `on_crash` says. `database`: the database of the
+    queue. If it is None, the settings name the database.
 
     Raises NotDurableError for wrong values.
     """

@@ -77,9 +77,8 @@ class DurableTask(Task):
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
-        """Does the same as `delay()`, because the record is written in the transaction and can run only after the
-        COMMIT. If the application uses Django's transaction and `task_always_eager`, the task runs after Django's
-        COMMIT."""
+        """Does the same as `delay()`, which writes the record in the transaction: no worker sees it before the COMMIT.
+        If the application uses Django's transaction and `task_always_eager`, the task runs after Django's COMMIT."""
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:

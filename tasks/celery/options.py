@@ -97,8 +97,8 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
 
 
 def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
-    """Raises NotDurableError if a call names another queue or other limits than the task declares. A flow has one
-    queue, and the same limits, for all callers."""
+    """Raises NotDurableError if a call names another queue or other limits than the task declares. All records
+    of a flow have the same queue and the same limits, whoever enqueues them."""
     app.check_queue(name, said.get("queue"))
     task = app.tasks.get(name)
     for option in ("time_limit", "soft_time_limit"):

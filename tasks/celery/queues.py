@@ -1,4 +1,4 @@
-"""Finds the queue of a task. A flow has one queue for all callers."""
+"""Finds the Celery queue of a task. All calls of a task use the same queue."""
 
 from typing import Any
 

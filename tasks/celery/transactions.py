@@ -108,7 +108,7 @@ def _of_django(alias: str) -> Any:
 
 
 def _commits_by_itself(connection: Any) -> bool:
-    """Whether the connection commits each statement at once: it is in autocommit, and no transaction is open.
+    """Whether the connection commits each statement at once, because it is in autocommit and no transaction is open.
     Otherwise SQLAlchemy or the driver begins a transaction, which the owner of the connection commits."""
     if isinstance(connection, psycopg.Cursor):
         connection = connection.connection

@@ -45,6 +45,6 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """Whether the calling code may change records. In a worker, only code for an occurrence may change records.
-    Elsewhere, all code may change records, because no message can start that code."""
+    """Whether a scheduled task may run here. In a worker, such a task runs only for an occurrence. Elsewhere it always
+    runs, because no message can start it there."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -42,7 +42,7 @@ def refuse_large_body(body: Any) -> None:
 
 def bound_decompression() -> None:
     """Limit what a compressed body may expand to, because a few kilobytes can expand to gigabytes. The limit must be
-    set in Kombu, which expands a body before anybody else sees the message."""
+    set in Kombu, which expands a body before any other code sees the message."""
     known: dict[str, Callable[[bytes], bytes]] = {
         "application/x-gzip": lambda body: _bounded(zlib.decompressobj().decompress(body, BODY_BYTES)),
         "application/x-bz2": lambda body: _bounded(bz2.BZ2Decompressor().decompress(body, BODY_BYTES)),

@@ -21,7 +21,7 @@ class OwnTask(ResilientTask):
     tries_again = False
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Runs the task if it may run here. Otherwise, only logs a warning."""
+        """Runs the task if the calling code may start it. Otherwise, only logs a warning."""
         if not (authority.may_wake() if self.wakes else authority.may_act()):
             logger.warning(
                 "%s was called by a message and did nothing: only the schedule may call it; operators use queuectl",

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Note:
     """`count` messages of the Celery queue `queue` were quarantined at `at`, by Redis' clock. `key`: the key of the
-    list that holds the messages. None for a single message, which was dropped."""
+    list that holds the messages; None if the note is about a single message that was dropped."""
 
     queue: str
     count: int

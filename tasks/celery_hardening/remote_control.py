@@ -1,8 +1,8 @@
 """Celery's remote control, without the commands that affect records or memory. Everybody who can write to the broker
 can send commands.
 
-If a process is ended with a record in flight, that record gets a crash strike. By default, a record fails after
-three crash strikes. So a message must neither end a process nor set a limit at which a process is ended.
+If a process is ended with a record in flight, that record gets a crash strike. By default, a record fails after three
+crash strikes. So KEPT contains no command that kills a process or sets a limit at which a process is killed.
 """
 
 from celery.worker.control import Panel

@@ -41,7 +41,7 @@ class ResilientConsumer(Consumer):
         error, the worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors
         of other kinds.
 
-        Raises EventLoopError instead of an error in MISTAKES, so that Celery connects again. After ABNORMAL_ENDS such
+        Replaces an error in MISTAKES by an EventLoopError, so that Celery connects again. After ABNORMAL_ENDS such
         errors within WINDOW_SECONDS, raises the next error unchanged. The worker then ends, so that its supervisor and
         the start guard can deal with the cause.
         """

@@ -26,8 +26,8 @@ from .frame import (
 def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Move pending and failed records, with their attempts and counts, from NAME to FLOW. NAME must not be a flow.
 
-    Use this for records that somebody enqueued by SQL under a mistyped name. Exit 1 if some records stay because an
-    unfinished record of the flow has their dedup_key.
+    Use this for records that somebody enqueued by SQL under a mistyped name. Exits with 1 if some records
+    are not moved, because unfinished records of FLOW have the same dedup_key.
     """
     from queue_store.operators.unknown_flows import check_movable
     from queue_store.readings.flow_counts import read_flow_counts
@@ -52,6 +52,6 @@ def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, a
         )
         if done.skipped_ids:
             skipped = ", ".join(map(str, done.skipped_ids[:20]))
-            say(f"Skipped, because unfinished records of {flow_name} have their dedup_key: {skipped}")
+            say(f"Not moved, because unfinished records of {flow_name} have the same dedup_key: {skipped}")
     if done.skipped_ids:
         raise SystemExit(1)

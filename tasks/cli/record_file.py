@@ -30,7 +30,7 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """A file that is read once, line by line. `encode` and `check` know the type of the payloads. Without
+    """A file that is read once, line by line. `encode` and `check` depend on the type of the payloads. Without
     `skip_invalid`, no record is returned after the first invalid line, and reading ends after PROBLEMS_LOOKED_FOR
     invalid lines."""
 

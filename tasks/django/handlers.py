@@ -21,7 +21,7 @@ class UnsupportedResultError(PermanentError, TypeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordContext(TaskContext):
-    """The context that a task with `takes_context=True` receives. Through its `flow_context`, the task reports
+    """The context that a task with `takes_context=True` receives. Through `flow_context`, the task reports
     progress and asks whether it should stop."""
 
     flow_context: FlowContext

@@ -18,7 +18,8 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # The default priority of a record.
-# How many task priorities share one record priority: _ABOVE for task priorities above 0, _BELOW for those below 0.
+# The number of task priorities that map to one record priority: _ABOVE for task priorities above 0, _BELOW for those
+# below 0.
 _ABOVE, _BELOW = 20, 25
 
 

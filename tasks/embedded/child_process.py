@@ -72,8 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Send `first` to the process, unless `first` is None, and wait until the process ends. After `bound_seconds`, kill
-    the process and its children. Returns True if the process ended in time."""
+    """Send the signal `first`, unless it is None, and wait until the process ends. After `bound_seconds`, kill the
+    process and its children. Returns True if the process ended in time."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

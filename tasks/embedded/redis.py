@@ -92,7 +92,7 @@ class EmbeddedRedis:
             appendonly no
             maxmemory-policy noeviction
         """
-        # The configuration goes through stdin, because it contains the password, and every user may read a process'
+        # The configuration goes through stdin, because it contains the password, and any user can read a process's
         # arguments.
         return start_child(
             [self._program, "-"],

@@ -35,7 +35,7 @@ def distributed_system_maintenance(
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
-    nothing. Only callers in this process can pass `on_progress`. `on_progress` is called after each chunk, with the
+    nothing. A Celery message cannot contain `on_progress`. `on_progress` is called after each chunk, with the
     name of the operation and the number of rows that the operation has affected so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are

@@ -19,8 +19,8 @@ class BoundFields:
         return _bind(fields_of(record))
 
     def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
-        """The fields name no record, because only the batch handler knows which record a log line is about. For a line
-        about one record, the handler can use the `logger` of that record's context."""
+        """During a batch, the fields name no record, because only the batch handler knows which record a log line is
+        about. For a line about one record, the handler can use the `logger` of that record's context."""
         first = records[0]
         fields = {"flow": first.flow_name, "run": str(first.flow_instance_id), "records": len(records)}
         return _bind(fields)

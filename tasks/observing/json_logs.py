@@ -54,7 +54,7 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(name: object, value: object) -> object:
-    """Returns the value without secrets. A value is also hidden if its name says that it is secret."""
+    """Returns the value without secrets. If the name says that the value is secret, the whole value is hidden."""
     if value is None or isinstance(value, bool | int | float):
         return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
     if isinstance(value, Mapping):

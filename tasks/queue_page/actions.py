@@ -93,7 +93,7 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
     """Move the pending and failed records of an unregistered flow name to the registered flow `to_flow`. A pending
-    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run may leave out `to_flow`."""
+    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run needs no `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
@@ -138,9 +138,9 @@ ACTIONS: dict[str, Action] = {
 
 
 def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """Returns how many records with this flow name are pending, and how many are failed. Raises UnknownFlowError if
-    `to_flow` is not a registered flow, or if no record has the name. Raises RegisteredFlowError if the name is a
-    registered flow, and BadInputError for too many records."""
+    """Returns the numbers of pending and of failed records with this flow name. Raises UnknownFlowError if `to_flow` is
+    not a registered flow, or if no record has the name. Raises RegisteredFlowError if the name is a registered flow,
+    and BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:
             check_no_flow(cursor, name)

@@ -123,7 +123,7 @@ class LoginBehindTheDoor(LoginHandler):
 
 
 def _start_http_server(application: Flower) -> int | None:
-    """Starts Flower's server. Ends the process instead if others could use Flower without a login."""
+    """Starts Flower's server, or ends the process if others could use Flower without a login."""
     options = application.options
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:

@@ -36,7 +36,7 @@ def check_login(handler: Any) -> None:
 
 
 def login_name(handler: Any) -> str:
-    """Returns the name in the request's basic login, which has already been accepted. Empty if there is no basic
+    """Returns the name in the request's basic login, which has already been accepted. Returns "" if there is no basic
     login."""
     _, _, credentials = handler.request.headers.get("Authorization", "").partition(" ")
     try:
@@ -76,7 +76,7 @@ def check_may_act(handler: Any) -> None:
 
 
 def why_not_act(handler: Any) -> str:
-    """Returns the reason why actions are refused. Empty if actions are allowed."""
+    """Returns the reason why actions are refused, or "" if they are allowed."""
     try:
         check_may_act(handler)
     except tornado.web.HTTPError as error:

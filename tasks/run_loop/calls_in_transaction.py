@@ -54,8 +54,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """Returns the outcomes of the records for which the handler was called. Returns None if only the end of the
-        slice shows that a handler has begun another transaction. After `seconds`, no further call begins. Raises
+        """Returns the outcomes of the records for which the handler was called. Returns None if a handler replaced the
+        transaction, and only the end of the slice reveals this. After `seconds`, no further call begins. Raises
         RollBackError."""
         self.handler_ran = False
         flow = self._flow
@@ -96,8 +96,8 @@ class CallsInTransaction:
     ) -> list[Outcome]:
         """If a record fails in a slice without savepoints, raises RollBackError. If the handler is not a batch handler,
         the slice is then usually done again with savepoints. With savepoints, the settings of the session are restored
-        before each further record. So settings that the handler changed for an earlier record cost no later record an
-        attempt."""
+        before each further record. So no later record loses an attempt because of settings that the handler changed for
+        an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):
@@ -140,9 +140,9 @@ class CallsInTransaction:
         self, call: list[Record], failed: Sequence[Outcome], opened: OpenSlice, session: SliceSession
     ) -> None:
         """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
-        Closes the session, because the handler may have committed changes to it. Without this error, a later handler of
-        the slice could commit rows of the new transaction without the outcomes of their records. A batch handler is
-        called only once in a slice. If that call succeeds, `SliceSession.close` detects the other transaction."""
+        Closes the session, because the handler may have committed changes to it. If the slice went on in the new
+        transaction, a later handler could commit rows without the outcomes of the records. A batch handler is called
+        only once in a slice. If that call succeeds, `SliceSession.close` detects the new transaction."""
         can_ask = opened.driver.pgconn.transaction_status == TransactionStatus.INTRANS
         if can_ask and await session.renew():
             return

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
-    """Write that the run has ended. If the database cannot be reached, tries again for at most `SAY_END_SECONDS`,
-    but not at a shutdown. If the end of a run is not written, the unfinished records of the run may become suspects."""
+    """Write that the run has ended. If the database cannot be reached, try again for at most `SAY_END_SECONDS`, but not
+    at a shutdown. If the end of a run is not written, the unfinished records of the run may become suspects."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:
@@ -52,8 +52,7 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """Returns whether the server was restarted, or another server took over. If the server changed, no record is to
-    blame."""
+    """Returns True if the server was restarted or another server took over. Then no record is to blame."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known
@@ -68,8 +67,8 @@ def _warn(current: CurrentRun, error: QueueStoreError) -> None:
 
 
 def _text(failure: BaseException) -> str:
-    """Returns the text of the error. For an error of another library, this text includes the error's type, because
-    the message alone is often unclear."""
+    """Returns the text of the error. Unless the error is one of ours, this text includes the error's type: the message
+    alone is often unclear."""
     if isinstance(failure, RunLostError | QueueStoreError):
         return str(failure)
     return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

@@ -2,12 +2,11 @@
 
 A run begins with a claim, or with a slice (first_slice.py). If the last batches of its flow were quick and clean
 (worker/quick_batches.py), the run continues with slices. A slice comes next only if the previous claim or slice was
-full, and more records may be due. Some records are always claimed in the normal way: suspects, records that have an
-order key, a failed attempt or a crash strike, and records whose earlier claim or slice ended without an outcome for
-them. A batch that starts at the priority level that has waited longest is also claimed in the normal way. If a slice
-becomes long, a second thread claims its unfinished records. If a record is not completed, the slice ends. After a slice
-that became long or ended early, the flow's records are claimed in the normal way. See docs/architecture.md, "Express
-slices".
+full, and more records may be due. These records are always claimed in the normal way: suspects; records that have an
+order key, a failed attempt or a crash strike; records whose earlier claim or slice ended without an outcome. A batch
+that starts at the priority level that has waited longest is also claimed in the normal way. If a slice becomes long, a
+second thread claims its unfinished records. If a record is not completed, the slice ends. After a slice that became
+long or ended early, the flow's records are claimed in the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -204,7 +203,7 @@ class Express:
         self._quick.note_slice(seconds, size)
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
-        """Gives back all records beyond one batch. The flow may not be quick any more, so other processes must be
+        """Gives back all records beyond one batch. Perhaps the flow is no longer quick, so other processes must be
         able to claim these records."""
         size = self._run.batch_size
         if len(claimed) > size:

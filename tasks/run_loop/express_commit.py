@@ -1,5 +1,5 @@
-"""Express slices of one-COMMIT flows. One COMMIT writes the claim, the handler's rows and the outcome, and each
-record is written once.
+"""Express slices of one-COMMIT flows. One COMMIT writes the claims, the handlers' rows and the outcomes, and each
+record's row is updated once.
 
 An express slice is committed as a whole or rolled back. The slice is rolled back if a record is not completed, if a
 handler reports progress or ends the transaction, or if the database or the fence refuses a write. After a rollback, no

@@ -46,9 +46,9 @@ def error_group(exception_type: str, message: str) -> str:
 
 
 def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
-    """Returns the exception that decides about a retry: usually the error itself. A group decides itself if `retry_on`
-    names its class. Otherwise, if one policy applies to all exceptions of the group, the first of these exceptions
-    decides."""
+    """Returns the exception that decides about a retry: usually the error itself. If `retry_on` names the class of
+    a group, the group itself decides. Otherwise, if one policy applies to all exceptions of the group, the first of
+    these exceptions decides."""
     if any(kind in flow.retry_on and issubclass(kind, BaseExceptionGroup) for kind in type(error).__mro__):
         return error
     leaves = leaves_of(error)

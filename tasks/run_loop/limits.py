@@ -49,8 +49,8 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. Normally, the end of the block ends the limit. But if the time is over at that moment, the
-        error interrupts the end of the block, and the limit stays in force. Idempotent."""
+        """End the limit. Normally, the end of the block ends the limit. But if the time is over just as the
+        block ends, TimeLimitExceededError interrupts that end, and the limit stays in force. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)

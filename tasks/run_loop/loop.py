@@ -47,7 +47,7 @@ def run_flow(
     trace_context: str | None = None,
     run: Run | None = None,
 ) -> RunCounts:
-    """Make one run of the flow. If no record is due, calls no handler, but rescues orphans if a rescue is due. Raises
+    """Make one run of the flow. A run that claims no record rescues orphans if a rescue is due. Raises
     DatabaseUnavailableError if the first claim or the rescue fails. If the database fails later, the run ends, and
     rescue gives back the records that the run leaves. `run`: a run that `new_run` has made."""
     with run or new_run(services, flow, celery_task_id) as run:

@@ -1,4 +1,4 @@
-"""The same code calls plain and asynchronous handlers: a coroutine that waits only where the handler waits.
+"""One coroutine calls both plain and asynchronous handlers. It waits only where the handler waits.
 
 The event loop runs the coroutine for an `async def` handler. For a plain handler the coroutine never waits, so it
 ends in its first step.

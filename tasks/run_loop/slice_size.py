@@ -1,6 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
 the next slice may have more records, up to this process's fair part of the due records. If the process goes through
-waiting flows and another flow still waits, the first slice of a run may have all due records."""
+waiting flows and another flow still waits, the fair part does not limit the first slice of a run."""
 
 import time
 

@@ -1,7 +1,7 @@
-"""Finds handlers that do not stop at their time limit. Some run in a thread that nothing can interrupt. Some run C code
-that releases the interpreter's lock but does not return. Others catch the exception of the time limit and go on. Only
-the end of the process can stop such a handler. Before the process ends, the known outcomes are written through a
-separate connection, and the other records are given back. No record gets a crash strike.
+"""Finds handlers that do not stop at their time limit. Some handlers run in a thread that nothing can interrupt. Other
+handlers run C code that releases the interpreter's lock but does not return. A handler may also catch the exception of
+the time limit and go on. Only the end of the process can stop such a handler. Before the process ends, the known
+outcomes are written through a separate connection, and the other records are given back. No record gets a crash strike.
 """
 
 import logging

@@ -79,8 +79,8 @@ def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
-    """Returns None if no further run may begin, because the process is stopping, uses too much memory, or has used
-    up its time slice."""
+    """Returns None if no further run may begin: the process is stopping, uses too much memory, or has used up its time
+    slice."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     declared = services.flows[flow.flow_name]

@@ -27,8 +27,7 @@ class Handlers(Protocol):
     def oldest(self) -> InHand | None: ...
 
     def end(self, request: EndRequest) -> None:
-        """Ends the process if one of its handlers is processing the record that the request names, under the same
-        claim."""
+        """Ends the process if one of its handlers is processing the record under the claim that the request names."""
         ...
 
     def end_overdue(self) -> None:

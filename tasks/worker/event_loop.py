@@ -45,7 +45,7 @@ class EventLoop:
             try:
                 self.loop.run_forever()
             except OSError:
-                # A handler closed the loop's own files. No asyncio task can run on the loop any more, or be ended
+                # A handler closed the loop's own files. The loop can no longer run asyncio tasks, or end them
                 # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)

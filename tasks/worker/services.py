@@ -105,7 +105,7 @@ class WorkerServices:
             worker_processes.register(cursor, self.process)
 
     def close(self) -> None:
-        """Store in the database that this process ends. If this write fails, raises the error, and the process is
+        """Mark this process as ended in the database. If this write fails, the error is raised, and the process is
         declared dead when its lease ends."""
         self.slots.leave()
         with self.database.transaction() as cursor:

@@ -56,8 +56,8 @@ class BusyChild:
 
 
 class SharedSlots:
-    """Create this object in the worker's main process. A forked child has the same memory. A spawned child gets the
-    file of the memory."""
+    """Create this object in the worker's main process. A forked child has the same memory. A spawned child gets a
+    file that holds the memory."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()
@@ -122,7 +122,7 @@ class SharedSlots:
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """Returns the child with this pool index. None if the child has nothing in flight. Call this in the main
+        """Returns the child with this pool index, or None if this child has nothing in flight. Call this in the main
         process."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:

@@ -1,4 +1,4 @@
--- Resolves the alerts whose findings are gone. An alert stays open if its code was not judged now, or if a newer
+-- Resolves the alerts whose findings are gone. An alert stays open if its code is not in `judged_codes`, or if a newer
 -- judgement has seen the alert.
 UPDATE public.alerts SET resolved_at = clock_timestamp()
 WHERE resolved_at IS NULL AND code = ANY(%(judged_codes)s) AND alert_key <> ALL(%(seen_keys)s)

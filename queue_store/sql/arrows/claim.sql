@@ -4,10 +4,10 @@
 -- lock lets rescue find the session of a run (queue_store/runs/sessions.py). MATERIALIZED: otherwise Postgres may
 -- execute a LIMIT in a sub-select more than once, and so lock too many rows. Only the earliest record of an order_key
 -- is claimed. While a record of a key is processing, no other record of the key is claimed. Without this rule, two
--- records of the key would be processed at once if a record with a lower id were committed late. If two runs claim
--- records of one key at the same moment, the index processing_queue_running_key refuses the second claim, and the run
--- repeats that claim. The file queue_store/sql/README.md explains how the planner is steered here (`unindexed`, ARRAY,
--- OFFSET 0).
+-- records of the key would be processed at the same time if a record with a lower id were committed late. If two runs
+-- claim records of one key at the same moment, the index processing_queue_running_key refuses the second claim, and the
+-- run repeats that claim. The file queue_store/sql/README.md explains how the planner is steered here (`unindexed`,
+-- ARRAY, OFFSET 0).
 WITH open AS MATERIALIZED (
     SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL

@@ -1,5 +1,5 @@
--- purge: finished → gone, the oldest ids first. Returns the ids of the purged records. Triggers delete the rows of
--- other tables that belong to these records.
+-- purge: finished → gone, the lowest ids first. Returns the ids of the purged records. Triggers delete the rows that
+-- belong to these records in other tables.
 WITH victim AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id > %(after_id)s AND q.status = %(status)s AND q.status IN ('completed', 'failed', 'cancelled')

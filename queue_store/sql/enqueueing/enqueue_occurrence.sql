@@ -11,7 +11,7 @@ WITH noted AS (
     ON CONFLICT (entry, due_at) DO NOTHING
     RETURNING state
 ), allowed AS (
-    -- The queue itself enqueues recurring records, so a stop of ingestion does not refuse them.
+    -- The queue itself enqueues recurring records. It accepts them even while ingestion is stopped.
     SELECT set_config('processing_queue.follow_up', 'on', true) FROM noted WHERE state = 'finished'
 )
 INSERT INTO public.processing_queue (flow_name, payload, scheduled_at)

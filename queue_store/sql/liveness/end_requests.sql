@@ -1,5 +1,5 @@
--- The handlers that these processes were asked to end. A handler is left out if its record is no longer processing
--- under the claim of the request.
+-- The handlers that these processes were asked to end. A handler is left out if its record is no longer
+-- `processing`, or has been claimed again since the request.
 SELECT w.worker_process_id, w.pid, w.end_record_id AS record_id, w.end_requested_by AS requested_by
 FROM public.worker_processes w
 JOIN public.processing_queue q ON q.id = ANY(ARRAY[w.end_record_id]) AND q.claim_number = w.end_claim_number

@@ -1,5 +1,5 @@
--- Runs that were silent for longer than the lease. After the server came back, no run counts as silent for the length
--- of one lease, because the outage made every heartbeat stale. When a session crashes, Postgres restarts the
+-- Runs that were silent for longer than the lease. For the length of one lease after the server came back, no run
+-- counts as silent, because the outage made every heartbeat stale. When a session crashes, Postgres restarts the
 -- checkpointer but not the postmaster. So the server came back when the postmaster or the checkpointer last started,
 -- whichever is later.
 SELECT r.flow_instance_id

@@ -1,6 +1,6 @@
--- The five roles, each with the fewest rights that its work needs. The roles have rights on the tables, sequences and
--- functions of the queue only, and on nothing else in the schema. The roles cannot log in: grant them to login roles of
--- your own. This statement can be executed again. If the roles were granted before, `queuectl migrate` grants them
+-- The five roles, each with the fewest rights that its work needs. The roles have rights on the queue's tables,
+-- sequences and functions, and on nothing else in the schema. The roles cannot log in: grant them to login roles of
+-- your own. This statement can be executed repeatedly. If the roles were granted before, `queuectl migrate` grants them
 -- again.
 DO $$
 DECLARE
@@ -9,8 +9,8 @@ DECLARE
         'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
-    -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them until
-    -- this right is revoked here.
+    -- All SECURITY DEFINER functions of the queue. A dump that is restored without privileges lets PUBLIC call these
+    -- functions, until this statement revokes that right.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
         'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
@@ -24,8 +24,8 @@ DECLARE
     sequences text;
     unsafe text;
 BEGIN
-    -- Without this check, any login could create an operator or a function that the statements of workers would find
-    -- and call.
+    -- Without this check, any login could create a function or an SQL operator in the schema. The statements of workers
+    -- would find and call it.
     SELECT quote_ident(nspname) INTO unsafe FROM pg_namespace, aclexplode(nspacl) AS granted
     WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'
         AND nspname IN (SELECT 'public' UNION ALL SELECT unnest(current_schemas(false)));
@@ -60,7 +60,7 @@ BEGIN
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records TO processing_queue_producer, processing_queue_flow_producer;
 
-    -- worker: processes records. It cannot UPDATE a record's payload, priority or keys, and cannot delete a record.
+    -- worker: processes records. The role can neither UPDATE a record's payload, priority or keys, nor delete a record.
     EXECUTE format('GRANT SELECT ON processing_queue, %s TO processing_queue_worker', everything);
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO processing_queue_worker', sequences);
     GRANT INSERT ON processing_queue TO processing_queue_worker;
@@ -69,7 +69,7 @@ BEGIN
         ON processing_queue TO processing_queue_worker;
     EXECUTE format('GRANT INSERT, UPDATE ON %s TO processing_queue_worker', array_to_string(known, ', '));
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));
-    -- Each worker process folds deltas. It also enqueues recurring records if no beat enqueues them.
+    -- Each worker process folds deltas. If no beat enqueues recurring records, worker processes enqueue them.
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records TO processing_queue_worker;
@@ -77,11 +77,11 @@ BEGIN
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
     GRANT SELECT ON unblocked_records, running_keys
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
-    -- The row locks of a claim need this right. Through the view, nobody can change what they may not change in the
-    -- table.
+    -- A claim locks rows of the view, and Postgres demands this right for the locks. The view gives no right to change
+    -- a column that the role may not change in the table.
     GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
-    -- monitor: reads everything but payloads and results.
+    -- monitor: reads everything except payloads, results, and the two tables of the REVOKE below.
     EXECUTE format('GRANT SELECT ON %s TO processing_queue_monitor', everything);
     REVOKE SELECT ON processed_surveys, open_slices FROM processing_queue_monitor;
     EXECUTE format('GRANT SELECT ON SEQUENCE %s TO processing_queue_monitor', sequences);
@@ -104,8 +104,8 @@ BEGIN
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records, purge_audit, seal_audit_anew TO processing_queue_admin;
 
-    -- The roles worker and admin vacuum the tables that autovacuum forgot after a crash. Before Postgres 17 only the
-    -- owner of a table can vacuum it.
+    -- After a crash of the server, autovacuum does not know which tables need a VACUUM. So the roles `worker` and
+    -- `admin` may vacuum these tables. Before Postgres 17, only the owner of a table can vacuum it.
     IF current_setting('server_version_num')::integer >= 170000 THEN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;

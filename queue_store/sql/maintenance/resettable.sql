@@ -1,7 +1,7 @@
 -- Failed records that the weekly task may reset, page by page. Such a record has fewer failed attempts than
--- `max_retries`, and did not fail by crash strikes (a flow may declare its own limit of strikes). The record failed
--- before the reset began (`before`). The record's flow has no unfinished record and no newer resettable record with the
--- same dedup_key.
+-- `max_retries`, and did not fail because of crash strikes (a flow may declare its own limit of strikes). The record
+-- failed before the reset began (`before`). The record's flow has no unfinished record and no newer resettable record
+-- with the same dedup_key.
 SELECT q.flow_name, q.updated_at, q.id
 FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s

@@ -4,7 +4,7 @@
 -- they share ten times the limit, but each flow gets at least a tenth of the limit. So a thousand flows cost ten times
 -- as much as ten flows, not a hundred times. For busy runs, the number of processing records comes from their last
 -- heartbeats (processing_counts). Records that an express slice holds count as processing, not as pending. Every LIMIT
--- follows an ORDER BY that fits its index: otherwise the planner may read millions of finished rows. Counting begins
+-- follows an ORDER BY that fits an index: otherwise the planner may read millions of finished rows. Counting begins
 -- with the newest records, because the oldest lie behind the dead index entries of everything claimed since the last
 -- vacuum. `level` steps through the priorities at which a flow has pending records. Most flows have one such priority,
 -- and no flow has more than ten. A name that is not a flow and has no records any more is left out. `names` adds rows

@@ -1,6 +1,6 @@
 -- The handlers that have run for a long time in living worker processes, the longest first. A handler is left out if
--- its record is no longer processing under the claim that the last heartbeat named. `quiet_seconds`: the time since
--- the handler began, or since it last reported progress.
+-- its record is no longer `processing`, or has been claimed again since the last heartbeat. `quiet_seconds`: the time
+-- since the handler began, or since it last reported progress.
 SELECT w.in_hand_flow_name AS flow_name, w.in_hand_record_id AS record_id, w.in_hand_claim_number AS claim_number,
     w.in_hand_run_id AS flow_instance_id, w.worker_process_id, w.hostname, w.pid, w.in_hand_since AS since,
     extract(epoch FROM now() - w.in_hand_since)::float8 AS running_seconds,

@@ -1,7 +1,7 @@
 -- The orphans, by flow and cause. A record is an orphan if its run has no row, is over, or has been silent for longer
 -- than the lease. A record is also an orphan if its claim is older than both the orphan timeout and the flow's own
--- limit. `late_count`: how many of these orphans rescue should have given back by now. No run counts as silent until
--- one lease has passed since the server came back. A living busy run that is too young to have an overdue claim has no
+-- limit. `late_count`: how many of these orphans should have been given back by now. No run counts as silent until one
+-- lease has passed since the server came back. A living busy run that is too young to have an overdue claim has no
 -- orphans, so its records are not read.
 WITH server AS MATERIALIZED (
     SELECT greatest(pg_postmaster_start_time(),

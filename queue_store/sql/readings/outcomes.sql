@@ -1,4 +1,4 @@
--- The unsuccessful attempts after the last one that was read, oldest first.
+-- The unsuccessful attempts after the last one that the caller has read, oldest first.
 SELECT a.finished_at AS at, a.flow_name, a.record_id, a.outcome, a.exception_type,
     left(a.error_message, 500) AS error_message
 FROM public.record_attempts a

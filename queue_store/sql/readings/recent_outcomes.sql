@@ -1,4 +1,4 @@
--- How many records of each named flow were completed or failed in its window. The windows of the flows can differ in
+-- How many records of each named flow have completed or failed in the flow's window. The windows can differ in
 -- length (`seconds`). A window begins at a whole minute, so it may be up to a minute longer than `seconds`.
 WITH wanted AS MATERIALIZED (
     SELECT w.flow_name, w.seconds, date_trunc('minute', now() - make_interval(secs => w.seconds)) AS since

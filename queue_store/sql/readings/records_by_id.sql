@@ -1,4 +1,4 @@
--- The newest of the records with these ids that match the search.
+-- Of the records with these ids, returns the newest that match the search.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message
 FROM public.processing_queue q

@@ -1,6 +1,6 @@
 -- The stops and pauses by operators; those that apply to all flows come first. The transaction that stops something
 -- also writes an audit row; `actor` comes from this row. A stop by a plain UPDATE has no audit row. An audit row of a
--- stop that changed nothing does not count.
+-- stop that changed nothing is ignored.
 SELECT s.what, s.flow_name, s.since, s.reason, extract(epoch FROM clock_timestamp() - s.since)::float8 AS seconds,
     (SELECT a.actor FROM public.audit_log a
         WHERE a.at BETWEEN s.since AND s.since + interval '1 minute' AND a.action = s.action

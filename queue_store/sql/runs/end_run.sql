@@ -1,4 +1,4 @@
--- The owner ends its run. Afterwards, settle_run.sql checks whether the run has left records processing. If this
+-- The owner ends its run. Afterwards, settle_run.sql checks whether records of the run are still `processing`. If this
 -- statement has waited for a claim, its snapshot does not show the records of that claim. With `is_alone` the COMMIT
 -- does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares the run dead after the lease.
 UPDATE public.flow_execution_logs

@@ -1,6 +1,6 @@
 -- Stores the progress that a record's handler reports. The statement reads the record without waiting for its lock,
--- which a one-COMMIT slice may hold. Nothing is written if the record is no longer processing under the handler's
--- claim. Returns the id if the progress was written.
+-- which a one-COMMIT slice may hold. Nothing is written if the record is no longer `processing`, or has been claimed
+-- again. Returns the id if the progress was written.
 INSERT INTO public.record_progress AS p (record_id, claim_number, progress)
 SELECT q.id, q.claim_number, %(progress)s::jsonb
 FROM public.processing_queue q

@@ -1,5 +1,5 @@
--- Notes that a beat is alive, and takes or renews the lease for this beat, unless another beat holds the lease.
--- Returns whether this beat leads, and the time by the database's clock.
+-- Notes that a beat is alive. Takes or renews the lease for this beat, unless another beat holds the lease. Returns
+-- whether this beat leads, and the time by the database's clock.
 WITH here AS (
     INSERT INTO public.beats AS b (beat_id, hostname, pid, ticks)
     VALUES (%(beat_id)s, %(hostname)s, %(pid)s, %(ticks)s)

@@ -1,4 +1,4 @@
-"""The functions that a flow needs when a library, such as msgspec or Pydantic, decodes its payloads."""
+"""The functions that a flow needs if its payloads are decoded by a library, such as msgspec or Pydantic."""
 
 import re
 from collections.abc import Sequence

@@ -38,7 +38,7 @@ class PydanticCodec:
 
     def plain(self, value: Any) -> Any:
         """Dumps by alias and without computed fields, because `decode` accepts this form. Warnings are off, because
-        `decode` refuses values of another type anyway."""
+        `decode` refuses values of the wrong type anyway."""
         try:
             plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
         except PydanticSerializationError as error:

@@ -16,8 +16,8 @@ from .request import ViewRequest
 
 def schedule(request: ViewRequest) -> dict[str, Any]:
     """Returns every entry of beat's schedule, and every former entry with an occurrence. Each row shows the newest
-    occurrence in Postgres, when an occurrence last finished, and when the entry is due next. Without occurrences,
-    the row shows instead when a hint was last sent."""
+    occurrence in Postgres, when an occurrence last finished, and when the entry is due next. For an entry without
+    occurrences, the row shows when a hint was last sent."""
     newest = {row.entry: row for row in read_newest_occurrences(request.cursor)}
     beats = read_beats(request.cursor)
     entries = request.celery_app.conf.beat_schedule
@@ -55,8 +55,8 @@ def _when(schedule: Any) -> str:
 
 
 def _next(schedule: Any, last_tick_at: datetime | None) -> datetime | None:
-    """Returns when the entry is due next. An entry with a plain interval is due one interval after its last hint.
-    Before the first hint, returns None for such an entry."""
+    """Returns the time at which the entry is due next. An entry with a plain interval is due one interval after its
+    last hint. Before the first hint, returns None for such an entry."""
     seconds = _seconds(schedule)
     if seconds is not None:
         return last_tick_at and last_tick_at + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
--- Purges old counts by minute. By default, counts by hour are kept for longer. A dry run counts the same rows but
+-- Purges old counts by minute. By default, counts by hour have a longer retention. A dry run counts the same rows but
 -- deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes

@@ -1,6 +1,6 @@
 -- Corrects records in a state that no arrow leads to. Times in the future are set to the current time. A pending record
--- loses the values that it cannot have. A processing record without an owner, a claim time or a claim number becomes
--- pending. A failed record without an error message gets one. Scans the whole table.
+-- loses its owner, claim time and completion time. A processing record without an owner, a claim time or a claim number
+-- becomes pending. A failed record without an error message gets one. Scans the whole table.
 WITH found AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.status = 'pending'

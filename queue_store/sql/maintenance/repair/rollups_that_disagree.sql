@@ -1,5 +1,5 @@
--- Repairs hours whose counts are not the sum of their minutes. Counts are more often too low than too high, so the
--- greater count is kept: the hour's count or the sum of its minutes. If the sum of the minutes is smaller, the
+-- Repairs hours whose counts are not the sums of the counts of their minutes. Counts are more often too low than too
+-- high, so the greater count is kept: the hour's count or the sum of its minutes' counts. If that sum is smaller, the
 -- difference is added to the first minute of the hour, without a histogram. If an hour has no row, its new row gets
 -- the sum of the histograms of its minutes.
 WITH kept AS MATERIALIZED (
