@@ -33,7 +33,7 @@ control_exchange = celery_queue_name("celery", _settings.schema)
 event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.schema)
 
 # `control` carries fan_out and the maintenance schedule. This Celery queue needs a worker of its own (-Q control),
-# because long batches in the same pool would delay these tasks. A flow with `queue="slow"` needs a worker with -Q slow.
+# because long batches in the same pool would delay its tasks. A flow with `queue="slow"` needs a worker with -Q slow.
 task_default_queue = _flows
 task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]
 task_create_missing_queues = True
@@ -89,8 +89,9 @@ imports = [
 ]
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab. The
-# beat that holds the lease stores each due time, and the task runs once for each. If several due times were missed, the
-# task runs once for all of them. For an entry with a plain interval, beat only sends a message each time.
+# beat that holds the lease stores the due times, and the task runs once for each of them. If several due times were
+# missed, the task runs once for all of them. For an entry with a plain interval, beat only sends a message when the
+# entry is due.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 
@@ -129,7 +130,7 @@ beat_schedule = {
         "kwargs": {"time_window_hours": 24, "include_error_analysis": True},
         "options": _on_control,
     },
-    # Daily at 6:15: the report of the last 24 hours, to the setting REPORT_RECIPIENTS (nobody, by default)
+    # Daily at 6:15: send the report of the last 24 hours to REPORT_RECIPIENTS (by default, to nobody)
     "daily_report": {
         "task": "processing_queue.daily_report",
         "schedule": crontab(minute="15", hour="6"),

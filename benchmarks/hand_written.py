@@ -1,6 +1,6 @@
-"""The worker that a user would write by hand for the same rows. It claims a batch in one transaction. In a second
-transaction, it inserts a row for each record and marks the batch as completed. It has no savepoints, fence, history or
-counts. Two of these workers run at the same time."""
+"""A worker that a user could write by hand for the work of the flow `writes_row`. It claims a batch in one transaction.
+In a second transaction, it inserts a row for each record and marks the batch as completed. It has no savepoints, fence,
+history or counts. Two of these workers run at the same time."""
 
 import sys
 import uuid

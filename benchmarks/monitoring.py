@@ -196,7 +196,7 @@ def as_role(url: str, role: str) -> str:
 
 
 def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tuple[float, float]:
-    """How many milliseconds all statements of the role took, and how many its claims took."""
+    """The execution time, in milliseconds, of all statements of the role, and that of its claims."""
     row = connection.execute(EXECUTED, {"role": role}).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -91,7 +91,7 @@ class Worker:
                 time.sleep(0.05)
 
     def pile_up_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
-        """Puts copies of one message into the broker at once. This bypasses all bounds."""
+        """Puts `count` copies of one message into the broker with one command. This bypasses all bounds."""
         self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue=MOULD)
         with redis.Redis.from_url(self._servers.broker_url) as broker:
             message = broker.rpop(MOULD)

@@ -1,5 +1,5 @@
-"""The containers' entry point refuses to start without a command, or if a file hides one of this project's packages.
-Otherwise it runs the command."""
+"""The entry point of the containers. It refuses to start if no command is given, or if a file hides one of this
+project's packages. Otherwise it runs the command."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ def names_tasks(command: list[str]) -> bool:
 
 
 def hiding_file(name: str) -> str | None:
-    """The file that `import NAME` would load, if it does not belong to this project."""
+    """The file that `import NAME` would load instead of this project's package, or None."""
     spec = PathFinder.find_spec(name)
     origin = Path(spec.origin).resolve() if spec and spec.origin else None
     if origin is None or origin.is_relative_to(SOURCE) or origin.parent.name == "site-packages":

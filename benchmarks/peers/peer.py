@@ -25,8 +25,8 @@ Command = Callable[[], list[str]]
 
 @dataclass(frozen=True)
 class Peer:
-    """`left` is a query that is true while jobs are left. `left` is None if the peer's workers end on their own when
-    no jobs are left. `packages` are the packages that the report names. `wanted` is the ratio of our speed to the
+    """`left` is a query that returns true while jobs are left. `left` is None if the peer's workers end on their own
+    when no jobs are left. `packages` are the packages that the report names. `wanted` is the ratio of our speed to the
     peer's speed that we should reach."""
 
     name: str

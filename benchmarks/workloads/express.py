@@ -1,4 +1,5 @@
-"""Compares two drains: flows that become express automatically, and the same flows with `express=False`."""
+"""Compares two drains: one of flows that become express automatically, and one of the same flows with
+`express=False`."""
 
 from benchmarks.figures import compare
 from benchmarks.session import Session

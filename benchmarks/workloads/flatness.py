@@ -1,5 +1,5 @@
-"""Measures the speed with finished rows, under a held snapshot, next to long readers and behind hints that find no
-work."""
+"""Measures the speed in four conditions: with finished rows, with a held snapshot, with long transactions of readers,
+and with hints that find no work."""
 
 import itertools
 import threading
@@ -41,7 +41,7 @@ def _drain(session: Session, worker: Worker, count: int | None = None) -> float:
 
 
 def _control(session: Session, worker: Worker) -> None:
-    """Compares the drain with itself, to show how much a ratio varies on this machine by chance."""
+    """Compares two equal drains, to show how much a ratio varies on this machine by chance."""
     session.note_ratio(
         compare(
             "drain : drain (control)",
@@ -53,7 +53,7 @@ def _control(session: Session, worker: Worker) -> None:
 
 
 def _with_history(session: Session, worker: Worker) -> None:
-    """Measures two databases on one server in turns. Only one of the databases has finished rows."""
+    """Measures two databases on one server alternately. Only one of the databases has finished rows."""
     servers = session.servers.with_another_database("with_history")
     with servers.connect() as connection, running_worker(servers) as historian:
         known = 0
@@ -156,8 +156,8 @@ def _readers(session: Session) -> Iterator[None]:
 
 
 def _with_dead_hints(session: Session, worker: Worker) -> None:
-    """A dead hint is sent while its flow has no due record. Puts far more dead hints than the bound allows in front of
-    the real hint, as if another client had sent them."""
+    """A dead hint is sent while its flow has no due record. Sends far more dead hints than the bound on hints allows,
+    as another client could, and then the real hint."""
 
     def with_dead_hints() -> float:
         queue_state.empty(session.connection)

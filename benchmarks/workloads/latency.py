@@ -1,4 +1,4 @@
-"""Measures how soon an idle worker begins: from just before an enqueue's COMMIT to the start of the handler."""
+"""Measures the time from just before the COMMIT of an enqueue until an idle worker starts the handler."""
 
 import time
 from itertools import pairwise
@@ -96,7 +96,7 @@ def _handlers_started(session: Session) -> list[float]:
 
 
 def _differences(begun: list[float], ended: list[float]) -> list[float]:
-    """Leaves out the first WARM_UP values, because all processes are still warming up."""
+    """Leaves out the first WARM_UP values, which were measured while the processes warmed up."""
     return [e - b for b, e in zip(begun[WARM_UP:], ended[WARM_UP:], strict=True)]
 
 

@@ -72,7 +72,7 @@ def _by_hand(session: Session) -> float:
 
 
 def _work_by_hand(session: Session) -> None:
-    """Starts both hand-written workers. These workers begin to claim only when both are connected, because our
+    """Starts both hand-written workers. The two workers begin to claim only when both are connected, because our
     processes are also connected before they claim."""
     command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
     processes = [

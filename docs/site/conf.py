@@ -1,6 +1,6 @@
 """The documentation site. Sphinx reads the pages in place, so that the pages' links also work on a code host.
 
-The tree of pages is docs/site/index.md. `make docs` builds the site into .data/site, and any warning is an error.
+docs/site/index.md holds the tree of pages. `make docs` builds the site into .data/site, and any warning is an error.
 """
 
 import sys

@@ -199,7 +199,7 @@ def test_a_judgement_counts_from_its_beginning(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a slow judgement runs, other judgements open the alert and then resolve it. The slow judgement does not
-    open it again."""
+    open the alert again."""
 
     def judge_slowly(_: object) -> list[Finding]:
         update(database, finding())

@@ -1,5 +1,5 @@
-"""A queue that cannot be judged is never reported as healthy or as a warning. A judgement ends even if the database
-hangs."""
+"""If the queue cannot be judged, its health is never reported as `healthy` or `warning`. A judgement ends even if the
+database hangs."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A shop whose task writes an invoice for each order, as a team would write it with plain Celery.
+"""A shop, as a team would write it with plain Celery: its task writes an invoice for each order.
 test_random_kills.py changes two lines of this module, and moves the call of the task into the transaction."""
 
 import os

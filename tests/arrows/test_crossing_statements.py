@@ -1,5 +1,5 @@
 """If two sessions act at the same moment, the result is the same as if they had acted one after the other. A
-session that freezes does not hold up the others."""
+session that freezes does not hold up other sessions."""
 
 from contextlib import suppress
 from uuid import uuid4
@@ -25,7 +25,7 @@ A_DAY = 86_400
 
 
 def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: Store) -> None:
-    """In a pool child, the main thread claims. If a handler is stuck, another thread ends the run."""
+    """In a pool child, the main thread claims records. If a handler is stuck, another thread ends the run."""
     _, second = store.enqueue(2)
     run, ender = store.run(batch_size=1), store.held()
     run.write(completed(run.begin()))

@@ -1,4 +1,4 @@
-"""A run that lost its claim of a record cannot write anything about it. Each write returns the refused ids."""
+"""A run that lost its claim of a record cannot write anything about that record. Each write returns the refused ids."""
 
 from collections.abc import Callable
 
@@ -96,8 +96,8 @@ def test_only_the_lost_part_of_a_batch_is_refused(store: Store) -> None:
 
 
 def test_a_rescue_that_waits_for_nobody_leaves_a_writer_its_records(store: Store) -> None:
-    """When rescue finds the ended run, the run's owner still holds the locks of the rows that it has written. The
-    owner keeps these records."""
+    """The run has ended, but an open transaction of the run still locks the rows that the run has completed. Rescue
+    leaves these records alone."""
     expected = store.enqueue(4)
     run = store.run()
     batch = run.begin()

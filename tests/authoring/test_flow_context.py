@@ -16,7 +16,8 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def ask_to_stop(worker: Worker, record_id: int) -> None:
-    """Requests a cancel, as an operator does. Then tells the run about this request, as the next heartbeat would."""
+    """Requests the record's cancellation, as an operator does. Then tells the run about this request, as the next
+    heartbeat would."""
     worker.query(
         "INSERT INTO cancel_requests (record_id, requested_by) VALUES (%(id)s, 'tester')", id=record_id
     )

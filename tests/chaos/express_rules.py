@@ -1,4 +1,4 @@
-"""Rules of the ledger, which judges the chaos runs: about express slices, and about the claims and calls of all flows.
+"""The rules by which the ledger judges express slices, and the claims and calls of all flows, in the chaos runs.
 
 A call names its record, its claim number, its run, and the time at which the record was claimed or held. A call whose
 claim is in the history is the call of an owner. Any other call is an express attempt whose slice ended without an

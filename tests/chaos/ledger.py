@@ -1,5 +1,5 @@
-"""The ledger judges a whole run by the acknowledgements that producers got and by what handlers did. Each rule is a
-query that returns the violations of the rule. A correct run has none."""
+"""The ledger judges a whole chaos run by the acknowledgements that producers got and by what handlers did. Each rule is
+a query that returns the violations of the rule. A correct run has none."""
 
 import json
 from collections.abc import Iterable
@@ -161,7 +161,7 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
 
 
 def call(record: Record) -> str:
-    """The line by which a handler notes that it was called."""
+    """The line that a handler writes into its journal when it is called."""
     return f"{record.id}\t{record.claim_number}\t{record.flow_instance_id}\t{record.claimed_microseconds}\n"
 
 

@@ -1,8 +1,8 @@
 """A producer that is a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
 
-Before each COMMIT, the producer notes in its journal what it tries. After the COMMIT, it notes what was acknowledged.
-The producer can be killed at any moment. Its successor uses another prefix. The producer waits while there is a file
-`hold` next to the journal, and ends when there is a file `stop`.
+Before each COMMIT, the producer notes in its journal which batch it tries to commit. After the COMMIT, it notes that
+the batch was acknowledged. The producer can be killed at any moment. Its successor uses another prefix. The producer
+waits while there is a file `hold` next to the journal, and ends when there is a file `stop`.
 """
 
 import itertools

@@ -54,7 +54,7 @@ class Mark:
 
 @dataclass
 class Marks:
-    """Keeps a mark for each fault of the run. After the run, computes the times of recovery from the table
+    """Keeps a `Mark` for each fault of the run. After the run, computes the times of recovery from the table
     ledger.history, which lists all claims and changes of status."""
 
     marks: list[tuple[str, Mark]] = field(default_factory=list[tuple[str, Mark]])

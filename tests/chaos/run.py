@@ -1,5 +1,5 @@
 """One run. While producers enqueue records, faults follow a seeded schedule. Then the run waits without faults until
-all records are done. At the end, the ledger judges the run."""
+all records are done. At the end, the rules of `ledger.py` judge the run."""
 
 import heapq
 import itertools
@@ -130,8 +130,8 @@ class ChaosRun:
             self.result.given_up += 1
 
     def _take_due(self, agenda: list[tuple[float, int, Callable[[], object]]]) -> bool:
-        """Does the next action of an agenda if it is due. The ends of faults have their own agenda, so that they do
-        not wait for other faults that are overdue. Otherwise a frozen server could stay frozen for minutes."""
+        """Does the next action of an agenda if it is due. The ends of faults have an agenda of their own, so that no
+        end waits for other faults that are overdue. Otherwise a frozen server could stay frozen for minutes."""
         if not agenda or agenda[0][0] > self.elapsed:
             return False
         heapq.heappop(agenda)[2]()

@@ -241,7 +241,7 @@ class Scenario:
         run.end()
 
     def die(self, run: Run) -> None:
-        """Ages the heartbeat of the run beyond the lease and lets rescue sweep, although the run still works."""
+        """Makes the run's heartbeat older than the lease, and calls rescue, although the run still works."""
         self.beat(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()
@@ -263,7 +263,7 @@ class Scenario:
             journal.write(json.dumps({"tried": batch}) + "\n" + json.dumps({"acknowledged": batch}) + "\n")
 
     def settle(self) -> None:
-        """Lets new runs work off the due records until no record is unfinished, or `settle_seconds` are over."""
+        """Lets new runs process the due records until no record is unfinished, or `settle_seconds` are over."""
         deadline = time.monotonic() + self.settle_seconds
         self.store.close()
         while self.unfinished() and time.monotonic() < deadline:

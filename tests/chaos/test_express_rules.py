@@ -282,8 +282,8 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# One transaction writes all rows of a story, and the batch size is 2. So three records in one story also break the rule
-# about the size of a claim (TOO_MANY).
+# One transaction writes all rows of a `Story`, and the batch size is 2. So three records in one `Story` also break the
+# rule about the size of a claim (TOO_MANY).
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),
     (an_express_attempt_of_a_flow_that_may_not, [NEVER_CLAIMED]),

@@ -215,7 +215,7 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Runs a query on the observer's connection, which no fault cuts on purpose. Retries nothing. Raises
+        """Runs a query on the observer's connection. No fault targets this connection. Retries nothing. Raises
         psycopg.OperationalError."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(

@@ -38,9 +38,9 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name IN ('pla
 
 @pytest.fixture(params=[10, 5000])
 def many_names(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[DatabaseManager]:
-    """The planner's statistics were made when one flow had all records, and few names had counts. So the planner
-    expects that each name has all records. With statistics of only ten records, the planner also expects few records.
-    Then the planner expects one scan of the table for each name to cost the least."""
+    """When the planner's statistics were made, one flow had all records, and the tables of counts had few flow names.
+    So the planner expects that each name has all records. With statistics of only ten records, the planner also expects
+    few records. Then the planner expects one scan of the table for each name to cost the least."""
     with_one = connect(own_database_url)
     for statement in STATEMENTS:
         with with_one.transaction() as cursor:

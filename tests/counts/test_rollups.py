@@ -160,7 +160,7 @@ def test_a_recount_corrects_what_a_foreign_update_changed(database: DatabaseMana
     with database.transaction() as cursor:
         cursor.execute("UPDATE processing_queue SET status = 'cancelled' WHERE id % 2 = 0")
         changed = cursor.rowcount
-        # The delta of this record is not folded, so the recount does not correct it.
+        # The delta of this new record is not folded yet, so the recount must not count the record.
         cursor.execute("INSERT INTO processing_queue (flow_name) VALUES ('alpha')")
     assert rollups.recount(database) == [rollups.Correction("alpha", 0, 0, 0, changed)]
     assert rollups.recount(database) == []

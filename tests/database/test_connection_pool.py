@@ -173,7 +173,7 @@ def test_a_connection_that_was_being_opened_during_dispose_is_not_kept(clean_dat
 def test_a_transaction_that_finds_all_connections_in_use_says_so(
     small: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transaction needs a new connection, because its own connection was closed before."""
+    """`first` needs a new connection for its transaction, because `invalidate` closed the old one."""
     monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
     with small.hold() as first:
         first.invalidate()

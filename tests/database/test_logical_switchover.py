@@ -1,5 +1,5 @@
-"""The test moves to a new server with the code blocks of docs/high-availability.md, while producers and workers go
-on."""
+"""With the code blocks of docs/high-availability.md, the test moves the queue to a new server while producers and
+workers go on."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
-"""The migrations are numbered without a gap. Each migration states its locks, and which releases of the code can work
-with it."""
+"""The migrations are numbered without a gap. Each migration states which locks it takes, and which releases of the code
+work with its schema."""
 
 import importlib.util
 import re

@@ -3,7 +3,7 @@ the records on the new primary.
 
 Before the crash, the link to the standby stalls. With synchronous replication, every COMMIT then waits, so no
 acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach the
-standby. PROMOTION_REPORT: the file for the figures, which `make promotion-evidence` writes.
+standby. `make promotion-evidence` names the file for the figures in the variable PROMOTION_REPORT.
 """
 
 import os
@@ -100,7 +100,8 @@ def promote_under_load(
 
 
 def seconds_until_work_goes_on(queue: Queue, producers: list[Producer], log: Path) -> float:
-    """Waits until all records are completed. Returns the seconds until the next record was completed."""
+    """Waits until all records are completed. Returns the seconds from the promotion until a worker completed a
+    record."""
     completed, acknowledged = queue.counts().get("completed", 0), acknowledged_by(producers)
     seconds = wait_until(lambda: queue.counts().get("completed", 0) > completed, "work that goes on", log)
     wait_until(lambda: acknowledged_by(producers) > acknowledged + 100, "producers that go on", log)

@@ -122,7 +122,7 @@ def maintenance_late_and_failed(database: DatabaseManager) -> None:
 
 
 def snapshot_held(database: DatabaseManager) -> None:
-    """A statement of the page ends the forgotten transaction."""
+    """Leaves a transaction open, which a statement of the page ends."""
     troubles.healthy(database)
     forgotten = psycopg.connect(os.environ["DATABASE_URL"], application_name="monthly report")
     forgotten.execute("SELECT count(*) FROM processing_queue")

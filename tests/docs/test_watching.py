@@ -1,5 +1,5 @@
-"""The commands of docs/watching.md are run as the page shows them, and the page names exactly the codes that
-exist."""
+"""The commands of docs/watching.md are run as the page shows them, and the page lists all registered codes of reasons
+and no others."""
 
 import re
 import shlex

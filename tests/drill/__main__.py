@@ -1,5 +1,5 @@
-"""`make drill`: causes each trouble in turn, and writes a report. Exits with 1 unless each trouble was reported and
-mended in time, and nothing else was reported."""
+"""`make drill`: causes each trouble in turn, and writes a report. Exits with 1 if a trouble was not reported or not
+mended in time, or if anything else was reported."""
 
 import argparse
 import sys

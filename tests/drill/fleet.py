@@ -85,7 +85,7 @@ class Fleet:
         }
 
     def start(self) -> None:
-        """Returns when all worker processes and the flows are registered. The workers log "ready" a little earlier."""
+        """Waits until all worker processes and the flows are registered. The workers log "ready" a little earlier."""
         self._grant()
         self.cleaner = DatabaseCleaner(self.admin_url, kept=KEPT)
         self.cleaner.remember_seeds()
@@ -103,7 +103,7 @@ class Fleet:
         self.servers.server.drop_database(self.name)
 
     def start_worker(self, queues: str, concurrency: int, **environment: str) -> CeleryProcess:
-        """Returns before the worker is ready."""
+        """Does not wait until the worker is ready."""
         name = f"{queues}-{self._log_number}@drill"
         options = ["-Q", queues, f"--concurrency={concurrency}", "-n", name, *WORKER_OPTIONS]
         return self._start(["worker", *options], queues, environment)

@@ -134,8 +134,8 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
         with processor.database.transaction() as cursor:
-            # A session looks for a deadlock only once, after `deadlock_timeout`. By then, our session must be waiting,
-            # too.
+            # A session looks for a deadlock only once, `deadlock_timeout` after it begins to wait. Our session must
+            # begin to wait before that moment.
             cursor.execute("SET LOCAL deadlock_timeout = '2s'")
             results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 

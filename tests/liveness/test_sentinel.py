@@ -1,5 +1,5 @@
-"""One worker process is the sentinel. If it is gone, another one takes over. The sentinel needs neither beat
-nor the broker."""
+"""One worker process is the sentinel. If this process is gone, another process takes over. The sentinel needs neither
+beat nor the broker."""
 
 import logging
 import threading

@@ -202,7 +202,7 @@ def _wrong_payload(state: State, run: Run) -> str:
 
 
 def _stuck(reached: dict[State, list[State]], claim_bound: int) -> State | None:
-    """A state in which the record can no longer be completed, although a run could claim it."""
+    """A state after which the record is never completed, although a run is alive and `claim_bound` is not reached."""
     before: dict[State, list[State]] = {state: [] for state in reached}
     for state, afters in reached.items():
         for after in afters:

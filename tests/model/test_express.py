@@ -1,5 +1,5 @@
-"""Explores, within bounds, express slices that run alongside claims. Nothing is doubled or stuck, and every rule is
-needed."""
+"""Explores, within bounds, express slices that run alongside claims. No state breaks a promise of the queue or is
+stuck. If one rule is left out, there is such a state."""
 
 from dataclasses import fields
 

@@ -95,7 +95,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), arrow=st.sampled_from(["complete", "retry", "fail", "snooze", "release", "cancel"]))
     def write(self, data: st.DataObject, arrow: str) -> None:
-        """A run that once claimed the record writes an outcome, with the number of that claim."""
+        """A run writes an outcome for a record that it once claimed, with the number of that claim."""
         run, record = data.draw(st.sampled_from(self.held[-6:]))
         expected = self.model[record.id]
         owns = expected.owner is run and expected.claim_number == record.claim_number

@@ -122,8 +122,8 @@ def test_of_a_run_that_is_silent_or_over_they_are_pending(store: Store, run: Run
 
 
 def test_an_old_word_takes_no_more_than_what_is_due(store: Store, run: Run) -> None:
-    """According to its last heartbeat, the run holds more records than are due. The run may have settled its slice
-    since that heartbeat."""
+    """According to its last heartbeat, the run holds more records than are due. The run may have ended its slice since
+    that heartbeat."""
     store.execute("UPDATE flow_execution_logs SET records_held = 100")
     flow = counts(store)
     assert (flow.pending, flow.due) == (1, 0)

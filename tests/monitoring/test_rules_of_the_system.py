@@ -1,5 +1,5 @@
-"""Each rule about the database and the worker processes fires if its figure is above the threshold, but not if both are
-equal."""
+"""Each rule about the database and the worker processes yields a finding if its figure is above the threshold, but not
+if the figure equals the threshold."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -94,8 +94,8 @@ def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
 
 
 def repair_behind_a_gate(repairer: Any) -> list[int]:
-    """Executes the repair statement. After its snapshot and before its row locks, the statement waits for an
-    advisory lock."""
+    """Executes the repair statement. The statement waits for an advisory lock after it has taken its snapshot, and
+    before it locks rows."""
     statement = sql("maintenance/repair/claims_without_a_run")
     for before, after in [
         (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),

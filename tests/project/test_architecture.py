@@ -59,7 +59,7 @@ OF_OTHERS = ("_replace", "_start_copy_gen", "_task_from_fun")  # of named tuples
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """Yields the private names of other modules that a test imports, reads or patches."""
+    """Yields the private names that a test imports, reads or patches in other modules."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             yield from (name.name for name in node.names if re.match(r"_[a-z]", name.name))

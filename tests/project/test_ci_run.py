@@ -1,4 +1,5 @@
-"""If a check fails, `.ci/run` fails, whichever lane runs the check. The summary names the failed tests."""
+"""If a check fails, `.ci/run` fails, whichever of its parallel lanes runs the check. The summary names the failed
+tests."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""In a real browser, the Content-Security-Policy breaks no page, neither ours nor Flower's. On our pages, it refuses
-injected inline scripts."""
+"""In a real browser, the Content-Security-Policy breaks no page, neither ours nor Flower's. On our pages, the policy
+refuses injected inline scripts."""
 
 import os
 from collections.abc import Iterator

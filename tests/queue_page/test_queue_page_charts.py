@@ -1,4 +1,4 @@
-"""Charts show idle time. Each bucket of a span exists, and is zero if nothing happened in it."""
+"""Charts show idle time. A chart has every bucket of its time span. A bucket in which nothing happened is zero."""
 
 from datetime import timedelta
 from itertools import pairwise

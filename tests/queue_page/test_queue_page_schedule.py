@@ -29,7 +29,7 @@ def scheduler(
 
 
 def tick(scheduler: OccurrenceScheduler, name: str) -> None:
-    """Marks the schedule entry as hinted now, as beat does."""
+    """Notes, as beat does, that a hint for the schedule entry has just been sent."""
     scheduler.schedule[name] = next(scheduler.schedule[name])
     scheduler.look()
 

@@ -1,4 +1,4 @@
-"""A refresh of the page keeps selected text, the scroll position, shown troubles and the chosen span. Ages keep
+"""A refresh of the page keeps the selected text, the scroll position, the error shown and the chosen span. Ages keep
 counting."""
 
 from typing import Any

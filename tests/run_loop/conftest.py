@@ -24,7 +24,8 @@ def by_itself(worker: Worker) -> None:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every flow that may be express is express at once. No slice counts as long, however slow this machine is."""
+    """Every flow that may be express is express at once. However slow this machine is, no slice takes longer than
+    LONG_SECONDS."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
@@ -33,8 +34,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No batch and no slice counts as long, however slow this machine is. Small batches are large enough for express
-    slices."""
+    """However slow this machine is, no batch and no slice takes longer than LONG_SECONDS. Small batches are large
+    enough for express slices."""
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)

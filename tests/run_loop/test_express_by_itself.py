@@ -184,7 +184,8 @@ FAILURES = [ValueError("again"), PermanentError("no"), SnoozeRecord(3600)]
 def test_a_slice_ends_after_a_record_that_is_not_completed(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, kind: Any, failure: Exception
 ) -> None:
-    """Even if a handler fails only in slices, each slice charges exactly one record, with one attempt."""
+    """Even if a handler fails in slices, but never in claimed batches, each slice charges exactly one record, with one
+    attempt."""
     quick = worker.services.quick_batches["sample"]
     monkeypatch.setattr(
         type(quick), "are_enough", property(lambda self: self.wanted == ENOUGH_BATCHES), raising=True

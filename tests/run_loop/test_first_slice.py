@@ -123,7 +123,7 @@ def test_suspects_come_first(worker: Worker) -> None:
 
 
 def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> None:
-    """The whole batch contains the records that the interrupted slice did not start. No later slice can take them."""
+    """The whole batch contains the records that the interrupted slice did not start: no later slice can take them."""
 
     def stop_once(payload: int) -> None:
         if payload == 2:
@@ -280,8 +280,8 @@ def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
     """This COMMIT ends the run and begins the next run. If the COMMIT has happened, the first run is over. Otherwise,
-    the first run writes the outcomes again. In both cases, the process does not begin the next run, which may already
-    have begun."""
+    the first run writes the outcomes again. In both cases, the process does not work on the next run, which may already
+    be registered."""
     handled: list[int] = []
 
     def lose(payload: int) -> None:
@@ -307,8 +307,8 @@ def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
 def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The COMMIT of b's last slice ends b's run and begins c's run. The answer to this COMMIT is lost, so b's run seems
-    to have claimed nothing."""
+    """The COMMIT of b's last slice ends b's run and begins c's run. The answer to this COMMIT is lost, so the process
+    counts b's run as a run that claimed nothing."""
     monkeypatch.setattr(waiting_flows, "EMPTY_RUNS", 1)
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
 

@@ -29,7 +29,7 @@ def sleep(payload: Any) -> None:
 
 
 def swallow(payload: Any) -> None:
-    """Goes on after the first TimeLimitExceededError."""
+    """A handler that goes on after the first TimeLimitExceededError."""
     while payload == "slow":
         try:
             time.sleep(60)

@@ -104,7 +104,7 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
 def test_a_run_that_has_ended_begins_no_second_successor(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An asynchronous run ends when it asks for its next batch. After its end, the run asks once more."""
+    """An asynchronous run ends when it asks for its next batch. After its end, the run asks for a batch once more."""
     made: list[str] = []
     new_run = waiting_flows.new_run
 

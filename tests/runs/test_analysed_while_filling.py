@@ -29,7 +29,7 @@ def filled_database(
 ) -> Iterator[str]:
     """The name of a database from which each test's database is copied. `request.param`: how many records the table had
     when the statistics were made. If the statistics describe ten records, the planner prefers to sort all due records.
-    If they describe none, it prefers a scan of the table."""
+    If the statistics describe no records, the planner prefers a scan of the table."""
     name = postgres_server.create_database(template=template_database)
     url = postgres_server.direct_url(name)
     manager = connect(url, pgbouncer=False)

@@ -1,4 +1,4 @@
-"""A claim stays cheap if no record is due, and while an old snapshot keeps vacuum from cleaning up."""
+"""A claim is cheap if no record is due, and stays cheap while an old snapshot keeps vacuum from cleaning up."""
 
 import re
 from typing import Any

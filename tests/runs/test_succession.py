@@ -108,8 +108,8 @@ def test_where_an_outcome_is_refused_the_others_are_written_and_nobody_succeeds(
 
 
 def test_a_run_does_not_wait_for_the_flow_of_its_successor(other: Store) -> None:
-    """Another session keeps the row of the successor's flow locked. If the run waited, its own heartbeats would wait
-    for the run."""
+    """Another session keeps the row of the successor's flow locked. If the run waited for this row, its own heartbeats
+    would wait for the run."""
     run, _ = begun(other)
     records = run.begin()
     with other.held().transaction() as cursor:

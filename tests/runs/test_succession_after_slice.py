@@ -143,8 +143,8 @@ def test_the_error_may_arrive_while_statements_are_still_being_sent(
 
 
 def test_after_an_error_in_the_middle_of_a_pipeline_the_next_runs_find_their_statements(other: Store) -> None:
-    """psycopg prepares a statement at its sixth execution. In each round, a different statement would have to be
-    prepared just after the error."""
+    """psycopg prepares a statement at its sixth execution. In each round, psycopg would prepare a different statement
+    just after the error."""
     flows = ["other", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
     for name in flows[1:]:
         other.add_flow(name)

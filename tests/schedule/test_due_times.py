@@ -1,4 +1,4 @@
-"""Tests when an entry was last due: in its time zone, when the clocks change, and on the first Sunday of a month."""
+"""The last due time of an entry: in its time zone, when the clocks change, and on the first Sunday of a month."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,5 +1,5 @@
-"""If the roles have been granted once, `queuectl migrate` also grants them their rights on what the migrations
-add."""
+"""Once `queuectl grant-roles` has been run, `queuectl migrate` also grants the roles their rights on what the
+migrations add."""
 
 from collections.abc import Iterator
 

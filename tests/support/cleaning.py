@@ -11,8 +11,8 @@ from tests.support.pgbouncer import PgBouncer
 from tests.support.schemas import TEST_SCHEMA
 
 KEPT = ("schema_version",)
-# This is shorter than the deadlock_timeout of the test servers. If this session and another one wait for each other,
-# this session gives up.
+# This timeout is shorter than the deadlock_timeout of the test servers. If this session and another one wait for each
+# other, this session gives up.
 LOCK_TIMEOUT = "100ms"
 TRY_SECONDS = 10
 SEEDS = "test_seeds"

@@ -75,8 +75,9 @@ def _rows(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _alike(statement: str) -> str:
-    """Makes the text of a view the same for all versions of Postgres. Before Postgres 16, a view on one table
-    qualifies each column with that table. Later versions qualify columns only in nested selects."""
+    """Makes the text of a view the same for all versions of Postgres. Before Postgres 16, the text
+    of a view on one table qualifies each column with that table. Later versions qualify columns only in nested
+    selects."""
     own = OWN_TABLE.search(statement)
     if not statement.startswith("CREATE VIEW") or own is None:
         return statement

@@ -20,7 +20,7 @@ class CodeBlock:
 
 
 def code_blocks(document: str, *languages: str) -> list[CodeBlock]:
-    """Returns the blocks of a document in order. If languages are named, it returns only their blocks."""
+    """Returns the blocks of a document in order. If languages are named, returns only the blocks in these languages."""
     text = (ROOT / document).read_text()
     blocks = [
         CodeBlock(document, text.count("\n", 0, match.start()) + 2, match["language"], match["code"])

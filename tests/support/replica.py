@@ -23,7 +23,7 @@ SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "
 @dataclass(frozen=True)
 class Pair:
     """The migrated database on both servers. The replica reports its oldest snapshot and has no replication slot. The
-    replica receives everything through the link."""
+    replica receives everything through the proxy `link`."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres

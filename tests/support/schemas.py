@@ -1,8 +1,8 @@
-"""Queues in schemas of their own. A process works with one queue, and reads the name of the queue's schema once.
-With these functions, tests can change that name.
+"""Queues in schemas of their own. A process works with one queue, and reads the name of the queue's schema once. These
+functions let tests change the schema.
 
-`make test-schema` sets TEST_SCHEMA. Then every test database has its queue in that schema. The schema is the first
-one on the search_path, so that the SQL of tests need not name it.
+`make test-schema` sets TEST_SCHEMA, the schema of the queue in every test database. The schema is the first one on the
+search_path, so that the SQL of tests need not name it.
 """
 
 import os

@@ -162,7 +162,7 @@ def looked_at_for_half_an_hour(database: DatabaseManager) -> None:
 
 
 def paused_with_a_fresh_record_elsewhere(database: DatabaseManager) -> None:
-    """600 records wait in a paused flow. One record of another flow has just become due, and no worker has that flow
+    """600 records wait in a paused flow. One record of another flow has just become due, and no worker serves that flow
     yet."""
     filling.add_flow(database, "alpha", paused_at=filling.alive())
     filling.add_flow(database, "beta")

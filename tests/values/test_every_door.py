@@ -1,4 +1,4 @@
-"""A value that is enqueued in any way arrives at the handler unchanged, and comes back as the handler's result."""
+"""However a value is enqueued, it arrives at the handler unchanged, and comes back as the handler's result."""
 
 import json
 from collections.abc import Callable

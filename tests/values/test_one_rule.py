@@ -1,5 +1,5 @@
-"""The same rule decides which values are accepted, whatever encodes them. Accepted values arrive. For a refused value,
-the error names its place."""
+"""The same rule decides which values are accepted, whatever stands beside them. Accepted values arrive. For a refused
+value, the error names its place."""
 
 import enum
 import uuid

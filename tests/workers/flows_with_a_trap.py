@@ -1,5 +1,5 @@
-"""The flow `quick`, in a worker whose main process ends when it receives a certain message. Celery then puts this
-message back."""
+"""The flow `quick`, in a worker whose main process ends when it receives a certain message. Celery then returns this
+message to the broker."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An operator cancels a record that runs in a real worker process, and the handler learns this from the heartbeat."""
+"""An operator cancels a record that a real worker process is processing. The handler learns this from the heartbeat."""
 
 import json
 import subprocess

@@ -71,7 +71,7 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
     tmp_path: Path,
 ) -> None:
     """Celery never reads the result of a hint that it has given up. By default, the child would wait half a minute for
-    Celery to read it."""
+    Celery to read this result."""
     queue.insert("quick", 3)
     environment = settings_environment | {"ACCEPTED": str(tmp_path / "accepted")}
     flows = "tests.workers.flows_with_a_late_answer"

@@ -39,9 +39,9 @@ def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
         with running_worker(environment, log, concurrency=1, settings=allowed) as worker:
             with Celery("shop", broker=redis_url, set_as_current=False) as shop:
                 sent = shop.send_task("processing_queue.enqueue", ["letters", {}], queue="flows")
-            # One line is from the first delivery, and the other is from the message that Celery sends for the retry.
-            # Kombu takes a message out of the queue first, and then notes it as unacknowledged. Between these two
-            # steps, the broker does not have the message.
+            # The log has two lines about the message: one from the first delivery, and one from the message that Celery
+            # sends for the retry. Kombu takes a message out of the queue first, and then notes it as unacknowledged.
+            # Between these two steps, the broker does not have the message.
             wait_until(lambda: log.read_text().count(f"[{sent.id}] received") == 2, "a retry that waits", log)
             wait_until(lambda: redis_client.hlen("unacked") == 1, "a message that waits in the worker", log)
             between.refuse()
@@ -100,8 +100,8 @@ def test_a_child_has_died_unseen_when_the_connection_breaks(
 
 
 def test_a_loop_that_fails_again_and_again_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After that, the supervisor starts another worker, and the start guard checks whether a message is the
-    cause."""
+    """After the worker has ended, the supervisor starts another one, and the start guard checks whether a message is
+    the cause."""
     now = 1000.0
     monkeypatch.setattr(resilient_consumer.time, "monotonic", lambda: now)
     monkeypatch.setattr(resilient_consumer.loops, "asynloop", raise_value_error)

@@ -2,7 +2,7 @@
 are claimed again within 20 s. The records of a killed child are given back within 2 s.
 
 KILLS: how many workers and how many pool children are killed. RESCUE_REPORT: the file for the figures. `make
-rescue-evidence` kills twenty of each.
+rescue-evidence` kills twenty workers and twenty children.
 """
 
 import os

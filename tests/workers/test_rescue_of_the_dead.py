@@ -1,4 +1,4 @@
-"""The records of a killed process are processed again in time. Records that did not cause its death are not
+"""The records of a killed process are processed again in time. Records that did not kill the process are not
 charged."""
 
 import os

@@ -36,8 +36,8 @@ def test_the_process_of_a_stuck_handler_is_replaced(
 def test_a_handler_without_a_time_limit_that_never_returns_is_charged_and_its_process_replaced(
     flow_name: str, queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Without the charge, rescue would give back the record as overdue again and again. The record would block one
-    process after another."""
+    """Without the charge, rescue would give back the record as overdue again and again, and the record would block
+    one process after another."""
     settings = {"CLEANUP_TIMEOUT_HOURS": "0.001", "IDLE_POLL_SECONDS": "0.2", "MAX_RETRIES": "0"}
     queue.insert(flow_name, 1, '{"seconds": 600}')
     queue.insert(flow_name, 5, '{"seconds": 0}')

@@ -1,4 +1,5 @@
-"""Creates ten carts and turns them into ten orders: two pretix tasks each. Input for `python -m pretix shell`."""
+"""Creates ten carts and turns them into ten orders. Each order takes two pretix tasks. Input for `python -m pretix
+shell`."""
 
 # ruff: noqa: T201
 

@@ -68,7 +68,7 @@ def slow(fleet: Fleet) -> Iterator[None]:
     "fewer records are done than is usual",
     "rate_below_usual",
     passing=["processing_rate"],
-    written="The drill writes the usual rate, and enqueues records that have been due for an hour.",
+    written="The drill stores a usual rate, and enqueues records that have been due for an hour.",
 )
 def below_usual(fleet: Fleet) -> Iterator[None]:
     fleet.execute(
