@@ -20,7 +20,7 @@ from .frame import (
 @click.command()
 @click.argument("record_ids", nargs=-1, type=click.IntRange(1, 2**63 - 1), metavar="[ID]...")
 @click.option("--flow", "flow_name", help="Cancel all unfinished records of this flow.")
-@click.option("--pending-only", is_flag=True, help="With --flow: do not ask running records to stop.")
+@click.option("--pending-only", is_flag=True, help="With --flow: do not ask processing records to stop.")
 @reason_option
 @dry_run_option
 @yes_option
@@ -36,7 +36,7 @@ def cancel(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Cancel pending records, and ask running ones to stop."""
+    """Cancel pending records, and ask processing records to stop."""
     if bool(record_ids) == bool(flow_name):
         raise click.UsageError("Name records by their ids, or a flow by --flow.")
     with processor("cancel") as queue:

@@ -17,7 +17,7 @@ class RecordId(click.IntRange):
 @click.option("--flow", "flow_name", help="Explain a flow as a whole instead of a record.")
 @json_option
 def explain(record_id: int | None, flow_name: str | None, as_json: bool) -> None:
-    """Say why a record is not running, or why the records of a flow are not processed."""
+    """Say why a record, or the records of a flow, are not processed."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow, explain_record
 

@@ -44,7 +44,7 @@ _RESUME = "queuectl resume --all"
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Stop, back up, analyse, repair, analyse again and resume. Use this in drills and emergencies.
 
-    If repair leaves a problem, everything stays stopped, and the exit code is 1. Everything that was stopped before
+    If the repair leaves a problem, everything stays stopped, and the exit code is 1. Everything that was stopped before
     the recovery stays stopped.
     """
     from queue_store.operators.backup_file import check_new_file

@@ -15,7 +15,7 @@ def resume(
 ) -> None:
     """Resume a paused flow (queuectl resume FLOW), or undo queuectl stop.
 
-    A flow that was paused or stopped by name stays paused or stopped until you name it here.
+    A flow that was paused or stopped by name stays so until you resume that flow by name.
     """
     ingestion, processing = ingestion or everything, processing or everything
     if flow_name and processing:

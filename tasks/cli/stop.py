@@ -20,7 +20,9 @@ from .frame import (
     help="Refuse new records of the flow, or of all flows. Follow-up records that handlers enqueue are still accepted.",
 )
 @click.option(
-    "--processing", is_flag=True, help="Stop claiming records, in the whole cluster. Running records finish."
+    "--processing",
+    is_flag=True,
+    help="Stop claiming records, in the whole cluster. Records whose handlers are running finish.",
 )
 @click.option("--all", "everything", is_flag=True, help="Stop ingestion and processing of all flows.")
 @reason_option

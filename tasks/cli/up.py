@@ -127,7 +127,7 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Reports that everything stops: at the end of the block, or when somebody asks to stop."""
+    """Reports that the system is stopping, when the block ends or somebody asks to stop."""
     try:
         yield
     except StopRequested:

@@ -24,8 +24,8 @@ HELP = {
     "snoozed": "Records whose handler asked to be called again later.",
     "released": "Records that a run gave back without starting them.",
     "rescued": "Records taken back from dead runs.",
-    "crashed": "Crash strikes: records whose process died while it worked on them, or whose run ended again without an "
-    "outcome.",
+    "crashed": "Crash strikes: a record's process died while it worked on the record, or a claim of an isolated record "
+    "ended without an outcome.",
     "cancelled": "Records that were cancelled.",
     "reset": "Failed records that were made pending again.",
     "refused": "Writes refused by the fence: the record belonged to another claim.",
