@@ -22,8 +22,8 @@ OPEN_ALERTS = "SELECT code FROM alerts WHERE resolved_at IS NULL"
 
 @dataclass
 class Drilled:
-    """`found_seconds`, `mended_seconds`: None if the trouble was not found or not mended in time. `wrong`: what was
-    not as expected, by phase."""
+    """`found_seconds` is None if the trouble was not found in time, and `mended_seconds` if it was not mended in time.
+    `wrong`: what was not as expected, by phase."""
 
     trouble: Trouble
     found_seconds: float | None = None
@@ -72,7 +72,7 @@ def _wait(
     drilled: Drilled, phase: str, is_over: Callable[[list[Finding]], bool], seconds: float
 ) -> float | None:
     """Judges the queue until `is_over` is true. Returns how many seconds this took, or None if it took too long.
-    Notes each finding that the trouble does not allow."""
+    Notes each finding that is not expected of this trouble."""
     allowed = drilled.trouble.codes | drilled.trouble.passing
     started = time.monotonic()
     while True:

@@ -41,7 +41,7 @@ KEPT = (
 
 
 class Servers:
-    """One Postgres and one Redis for all problems of a drill."""
+    """One Postgres and one Redis for all troubles of a drill."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

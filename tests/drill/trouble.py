@@ -16,7 +16,7 @@ Make = Callable[[Fleet], Iterator[None]]
 @dataclass(frozen=True)
 class Trouble:
     """`codes`: exactly these findings must appear. `passing`: findings that may also appear before all `codes` are
-    found, or while the trouble is mended. `says`: a part of the finding's text. `is_steady`: the next judgement has the
+    found, or while the trouble is mended. `says`: a part of the finding's text. `is_steady`: the next check reports the
     same findings.
 
     `shortened`: thresholds, each with its mapping or module, its name, and its value during the drill. `settings`:

@@ -38,9 +38,8 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     "database_unreachable",
     passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
-    written="A judgement tries three times, and waits 30 s for each answer. Processes that cannot send a heartbeat in "
-    "that time count as dead, and the alert about them lasts an hour. So the drill backdates their deaths by two "
-    "hours.",
+    written="A judgement waits 30 s for an answer. Processes that cannot send a heartbeat in that time count as dead, "
+    "and the alert about these deaths lasts an hour. So the drill backdates the deaths by two hours.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:
     postmaster = psutil.Process(fleet.servers.postgres.process.pid)
@@ -83,7 +82,7 @@ def nearly_used_up(fleet: Fleet) -> Iterator[None]:
     "an application leaves connections in a transaction",
     "idle_in_transaction",
     shortened=[(server, "LONG_IDLE_SECONDS", 2.0)],
-    written="The threshold is 2 s, not 60 s.",
+    written="The drill lowers the threshold from 60 s to 2 s.",
     is_quick=True,
 )
 def idle_in_transaction(fleet: Fleet) -> Iterator[None]:
@@ -100,7 +99,7 @@ def idle_in_transaction(fleet: Fleet) -> Iterator[None]:
     "held_snapshot",
     says="monthly report",
     shortened=[(HELD_SNAPSHOT_SECONDS, "warning", 3.0)],
-    written="The threshold is 3 s, not 5 minutes.",
+    written="The drill lowers the threshold from 5 minutes to 3 s.",
     is_quick=True,
 )
 def held_snapshot(fleet: Fleet) -> Iterator[None]:
@@ -114,7 +113,8 @@ def held_snapshot(fleet: Fleet) -> Iterator[None]:
     "the database answers slowly",
     "response_time",
     settings={"ALERT_THRESHOLDS": '{"response_time_warning": 60}'},
-    written="The threshold is 60 ms, not 1,000 ms. A proxy in front of Postgres delays each answer by 100 ms.",
+    written="The drill lowers the threshold from 1,000 ms to 60 ms. A proxy in front of Postgres delays each answer by "
+    "100 ms.",
     keeps_fleet=False,
 )
 def slow(fleet: Fleet) -> Iterator[None]:

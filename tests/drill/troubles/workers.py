@@ -115,8 +115,8 @@ def full(fleet: Fleet) -> Iterator[None]:
     "pool_utilization",
     passing=["worker_deaths"],
     keeps_fleet=False,
-    written="Each process may have two connections. A process that gets no connection for its heartbeat counts as "
-    "dead. So the drill backdates these deaths by two hours.",
+    written="Each process can open two connections at most. A process that gets no connection for its heartbeat counts "
+    "as dead. So the drill backdates these deaths by two hours.",
 )
 def small_pools(fleet: Fleet) -> Iterator[None]:
     fleet.flows.terminate()
