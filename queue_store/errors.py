@@ -38,9 +38,9 @@ class CommitUnknownError(DatabaseUnavailableError):
 
 
 class ConflictError(QueueStoreError):
-    """Nothing was written, and the same call may be made again. In a transaction of your own, roll back first, and
+    """Nothing was written, and the same call can be made again. In a transaction of your own, roll back first, and
     repeat the whole transaction. The cause is a deadlock, a serialisation failure, a lock that was not released in
-    time, or another running record with the same order_key."""
+    time, or another processing record with the same order_key."""
 
 
 class SchemaVersionError(QueueStoreError):
@@ -97,11 +97,11 @@ class UnknownRunError(QueueStoreError):
 
 
 class MaintenanceError(QueueStoreError):
-    """The same maintenance is running already, or this execution of it was declared abandoned."""
+    """The same maintenance is running already, or this execution was declared abandoned."""
 
 
 class AlreadyRunningError(MaintenanceError):
-    """The same maintenance is running already. The call may be repeated later."""
+    """The same maintenance is running already. Repeat the call later."""
 
 
 class NotFinishedError(QueueStoreError, TimeoutError):

@@ -1,4 +1,4 @@
-"""Counts with the right form of their nouns and verbs: 1 record is, 2 records are, 1,000 records are."""
+"""Formats a count with the right form of its noun and verb: '1 record is', '2 records are', '1,000 records are'."""
 
 
 def plural(count: int, noun: str = "record", many: str | None = None) -> str:

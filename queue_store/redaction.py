@@ -15,7 +15,7 @@ _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"
 )
 
-# The prefixes of the keys of well-known services, as these services' own secret scanners list them (autumn 2026).
+# The prefixes of the keys of well-known services, taken from the services' secret scanners (autumn 2026).
 _TOKENS_BY_PREFIX = re.compile(
     r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}"
     r"|xox[abeprs]-[\w-]{10,255}|xapp-[\w-]{10,255}|sk-[\w-]{20,255}|[sr]k_(?:live|test)_\w{10,255}|whsec_[\w+/=]{16,255}"

@@ -64,7 +64,7 @@ class ProcessorSettings:
     show_payloads: bool = parsed(False, parse_switch)
     tracing: bool = parsed(False, parse_switch)
     flow_modules: tuple[str, ...] = parsed(("processing_queue.flows.survey_processor",), parse_names)
-    # The flows whose records Celery messages may enqueue; * means all flows.
+    # The flows for which a Celery message may enqueue records; * means all flows.
     enqueue_by_message: tuple[str, ...] = parsed((), parse_names)
     proxy_user_header: str = parsed("", str)  # the header in which a proxy in front of Flower names the user
     log_format: str = parsed("text", parse_log_format)

@@ -61,8 +61,8 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError. For a JSON object, the error lists all wrong names and values. If all names and values are right,
-    the error lists each warning threshold that is beyond its critical threshold.
+    Raises ValueError. For a JSON object, the error lists all wrong names and values. If none is wrong, the error lists
+    each warning threshold that is beyond its critical threshold.
     """
     try:
         given = json.loads(text)

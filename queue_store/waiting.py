@@ -77,8 +77,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 class Poll:
     """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers to
-    the manager, only while somebody waits. If a poll always referred to its manager, the manager would never be freed,
-    because `_polls` keeps the poll as long as the manager lives."""
+    the manager, only while somebody waits. `_polls`, a WeakKeyDictionary, could not free a manager to which its poll
+    always refers."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None

@@ -149,7 +149,7 @@ def _prepare_celery() -> None:
 
 
 class _Package(ModuleType):
-    """Keeps the name `app` for the application. Otherwise the import system would bind this name to the module
+    """Reserves the name `app` for the application. Otherwise the import system would bind this name to the module
     `app`."""
 
     app = property(lambda self: __getattr__("app"), lambda self, module: None)

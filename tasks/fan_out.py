@@ -49,7 +49,7 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Send hints for flows with due work. Returns the number of hints, without those that could not be sent."""
+    """Send hints for flows with due work. Returns how many of these hints were sent or are not needed now."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
@@ -58,8 +58,8 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
     """Returns the flows that get hints: usually all of `waiting`. If many flows wait in one Celery queue, chooses
-    two of them at random for each worker process that serves the queue. The process that takes a hint then also
-    makes runs of the other flows (run_loop/waiting_flows.py)."""
+    two of them at random for each worker process that serves the queue. The process that takes such a hint also begins
+    runs of the other flows (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)

@@ -33,8 +33,8 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds modules by the names that only a checkout has: the name of the package's folder, and the names of Celery's
-    configuration next to this folder."""
+    """Finds, in a checkout, the modules `tasks` and `tasks.…`, and Celery's configuration: `celeryconfig` and
+    `processing_queue.celeryconfig`."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -95,8 +95,8 @@ def import_by_real_name() -> None:
 
 
 def check_neighbours() -> None:
-    """Raises ImportError if `import queue_store` finds nothing, or another package than the one next to this package.
-    The error names the file that was found."""
+    """Raises ImportError if `import queue_store` does not find the package `queue_store` next to this package. If the
+    import finds another file, the error names that file."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:
         if store and (store.parent.parent / FOLDER_NAME / Path(__file__).name).exists():

@@ -97,8 +97,8 @@ def update(
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
     """The recipients at this escalation step: the log and the contact of this step. In an emergency, all contacts
-    are recipients. At the first step, the alert that reports an unreachable contact also goes to all contacts,
-    because the unreachable contact may be the only contact of that step."""
+    are recipients. At the first step, an alert about an unreachable contact also goes to all contacts, because that
+    contact may be the only one of the step."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

@@ -15,9 +15,10 @@ OUR_TABLES = frozenset({
 
 
 def include_object(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Alembic's `include_object`: False for our tables, both in the database and in our own metadata.
+    """Implements Alembic's `include_object`. Returns False for our tables, whether Alembic found them in the database
+    or in our own metadata.
 
-    True for everything else. A table that the application's own models declare is not ours, even if one of our
+    Returns True for everything else. A table that the application's own models declare is not ours, even if one of our
     tables has the same name.
     """
     if kind != "table":

@@ -90,7 +90,7 @@ class ConnectionPool:
             self._changed.notify_all()
 
     def dispose(self) -> None:
-        """Close idle connections now, and the others when they are given back."""
+        """Close idle connections now, and connections in use when they are given back."""
         with self._changed:
             idle = self._idle.copy()
             self._idle.clear()

@@ -33,7 +33,7 @@ class _BinaryJsonbLoader(Loader):
 
 @cache
 def _own_adapters() -> AdaptersMap:
-    """Psycopg's own adapters, our adapters of arrays, and JSON loaders that accept every document."""
+    """Psycopg's own adapters, our adapters for arrays, and JSON loaders that accept every document."""
     adapters = AdaptersMap(psycopg.adapters)
     arrays.register_dumpers(adapters)
     adapters.register_loader("jsonb", _JsonLoader)
@@ -51,7 +51,7 @@ class OwnCursor(psycopg.Cursor[Row]):
 
 
 class OwnAsyncCursor(psycopg.AsyncCursor[Row]):
-    """Like `OwnCursor`, over an asynchronous connection."""
+    """Like `OwnCursor`, for an asynchronous connection."""
 
     def __init__(self, connection: "psycopg.AsyncConnection[Any]", *, binary: bool = False) -> None:
         super().__init__(connection, row_factory=tuple_row)

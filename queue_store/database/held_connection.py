@@ -71,7 +71,7 @@ class HeldConnection:
 
     @contextmanager
     def transaction(self) -> Generator[Cursor[Any]]:
-        """A cursor in a transaction, which commits at the end and rolls back on an error.
+        """A cursor in a transaction. The transaction commits at the end, and rolls back on an error.
 
         Raises ConflictError (try again), DatabaseUnavailableError (nothing was written), or CommitUnknownError (the
         connection broke during COMMIT).
@@ -188,8 +188,7 @@ class HeldConnection:
             raise
 
     def _is_stuck(self) -> bool:
-        """Whether ROLLBACK would fail, because the connection is closed or an interrupt left it in the middle of a
-        statement."""
+        """Whether ROLLBACK would fail: the connection is closed, or was interrupted in the middle of a statement."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 

@@ -1,4 +1,4 @@
-"""A held connection that handlers and applications use through SQLAlchemy. This module is imported only where
+"""A `HeldConnection` that handlers and applications use through SQLAlchemy. This module is imported only where
 SQLAlchemy is used."""
 
 from typing import cast

@@ -23,7 +23,7 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """The error to raise if the server takes no writes. Returns None if the error is not READ_ONLY, if the server takes
+    """The error to raise if the server takes no writes. Returns None if `error` is not READ_ONLY, if the server takes
     writes, or if the session cannot answer. Call this after the ROLLBACK, because in a failed transaction the server
     refuses the query of this function."""
     if sqlstate_of(error) != READ_ONLY:

@@ -23,8 +23,8 @@ ADMIT = "Add a line for this host, login and database to the server's pg_hba.con
 
 
 def advice_on_login(url: Address, reason: str) -> str | None:
-    """What to do about this reason; None if the reason does not concern the login. The advice may name the database and
-    the login, but never the password."""
+    """What to do about a refusal for this reason; None if the reason does not concern the login. The advice may name
+    the database and the login, but never the password."""
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):
         return (

@@ -63,8 +63,8 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: before the
-    first release, other migrations already made these changes, so this migration is only recorded, not executed."""
+    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: whether the
+    migration is only recorded, not executed, because older migrations have already made its changes."""
 
     version: str
     description: str

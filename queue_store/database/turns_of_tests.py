@@ -14,7 +14,7 @@ LOOK_SECONDS = 0.02
 
 @contextmanager
 def turn_of_a_test(database_url: str) -> Generator[None]:
-    """Wait for this test's turn. A separate session holds the advisory lock during the turn, so the turn ends at the
+    """Wait for this test's turn. A separate session holds an advisory lock during the turn, so the turn ends at the
     latest when the process ends."""
     url = parse_database_url(database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:

@@ -7,9 +7,9 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 
-# The oldest code that can work on the newest schema. The value is the last migration that this code knows. A migration
-# that expands the schema leaves the value as it is. If a migration contracts the schema, its author raises the value,
-# and says so in the docstring of the migration.
+# The oldest code that can work on the newest schema. The value is the last migration that the oldest code knows. A
+# migration that expands the schema leaves the value as it is. If a migration contracts the schema, its author raises
+# the value, and says so in the docstring of the migration.
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
@@ -60,7 +60,7 @@ def is_to_be_migrated(version: str | None) -> bool:
 
 
 def mark() -> str:
-    """The mark that `migrate` writes into the database, for code that is older than this code."""
+    """The mark that `migrate` writes into the database. It tells older code whether that code can still work."""
     return MARK_OF_BEFORE if SERVES_CODE_FROM == FIRST else f"serves code from {SERVES_CODE_FROM} on"
 
 

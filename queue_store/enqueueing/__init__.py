@@ -109,8 +109,8 @@ def enqueue_many(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> EnqueuedMany:
-    """Write any number of records by COPY, all or none. Memory is bounded, except for the positions of duplicates, and
-    for the ids if the caller asks for them.
+    """Write any number of records by COPY, all or none. Memory is bounded, apart from the positions of duplicates, and
+    the ids if the caller asks for them.
 
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its own:
     if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes the last of

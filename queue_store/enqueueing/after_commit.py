@@ -75,7 +75,7 @@ def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None
 
 
 def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """Only logs an error of the sender, because the records are already committed."""
+    """Logs an error of the sender instead of raising it, because the records are already committed."""
     try:
         sender.send(flow_name, celery_queue)
     except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)

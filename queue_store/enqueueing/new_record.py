@@ -64,8 +64,8 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
-    """Returns None if the caller gave no delay. A delay of zero becomes a microsecond: when a record is replaced, the
-    statement reads 0 as "no delay was given"."""
+    """Returns None if the caller gave no delay. A delay of zero becomes a microsecond, because the statement that
+    replaces a record reads 0 as "no delay was given"."""
     if not isinstance(scheduled_at, timedelta):
         return None
     return max(scheduled_at, timedelta(microseconds=1)).total_seconds()

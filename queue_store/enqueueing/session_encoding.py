@@ -48,7 +48,7 @@ def _encoding(driver: Connection[Any] | AsyncConnection[Any]) -> str:
 
 
 def _can_go_on(driver: Connection[Any] | AsyncConnection[Any]) -> bool:
-    """Returns False if the connection is closed or its transaction has failed. The ROLLBACK of that transaction
+    """Returns False if the connection is closed or its transaction has failed. The ROLLBACK of a failed transaction
     restores the encoding."""
     return driver.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 

@@ -18,8 +18,8 @@ def completed(facts: Facts) -> Reason | None:
 
 @reason("failed", of=("failed",))
 def failed(facts: Facts) -> Reason | None:
-    """A failed record may have only crash strikes: the processes that worked on it died, or its runs ended without an
-    outcome for it."""
+    """A failed record may have crash strikes but no failed attempt: the processes that worked on it died, or its runs
+    ended without an outcome for it."""
     record = facts.record
     counts = [(record.retry_count, "failed attempt"), (record.crash_strikes, "crash strike")]
     charged = " and ".join(plural(count, noun) for count, noun in counts if count)

@@ -153,8 +153,8 @@ def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> 
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
-    """Store that the process and its run stop for a deploy. If the process dies after this call, its death does not
-    count as a crash. Idempotent."""
+    """Store that the process and its run are stopping for a deploy. If the process dies after this call, its death does
+    not count as a crash. Idempotent."""
     cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
 
 

@@ -26,8 +26,8 @@ EVERYTHING = 1_000_000_000
 
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
-    """Returns how many rows each repair corrected, or in a dry run how many it would correct. For wrong totals, the
-    number counts flows instead. For the audit log, the number counts the problems that were found."""
+    """Returns the number of rows that each repair corrected, or in a dry run would correct. For wrong totals, the value
+    is the number of flows. For the audit log, it is the number of problems that were found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _correct_counts(run)
     repaired[SEALS] = _seal_anew(run)

@@ -117,7 +117,7 @@ class _Batch:
         self._dry_run = dry_run
 
     def move(self, after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """Returns the jobs that were taken, and the id after which to continue. A job that was not moved has a
+        """Returns the jobs of the batch, and the id after which to continue. A job that was not moved has a
         `problem`. This method may be called again after a conflict."""
         try:
             with self._database.transaction() as cursor:

@@ -14,9 +14,9 @@ from queue_store.errors import QueueStoreError
 
 @dataclass(slots=True)
 class Job:
-    """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow
-    of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job's id is after the
-    end of this batch. The job was locked now because it must move together with earlier jobs of the batch."""
+    """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow of
+    the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: whether the job's id is after
+    the end of this batch. Such a job was locked now because it must move together with earlier jobs of the batch."""
 
     id: Any
     name: str
@@ -39,7 +39,7 @@ class Source(Protocol):
 
     @property
     def label(self) -> str:
-        """The name of the source in the audit log."""
+        """The name that the audit log uses for this source."""
         ...
 
     @property

@@ -18,8 +18,8 @@ NO_INSTANT = "its time is not an instant with a time zone"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The meaning of the columns. `payload`: the column that holds JSON. `fields`: the columns that make up the
-    payload if no column holds JSON; by default all but `status`."""
+    """The meaning of the columns. `payload`: the column that holds JSON. `fields`: the columns that make up the payload
+    if no column holds JSON; by default all except `status`."""
 
     status: str = "status"
     id: str = "id"

@@ -11,8 +11,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class WouldChange:
-    """`asked_count`: records that are running and would be asked to stop. `skipped_count`: records that would stay
-    as they are."""
+    """`asked_count`: processing records that would be asked to stop. `skipped_count`: records that would stay as
+    they are."""
 
     changed_count: int
     asked_count: int

@@ -37,7 +37,7 @@ def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError if `to_flow_name` is not registered. Passes on what check_no_flow raises for
+    """Raises UnknownFlowError if `to_flow_name` is not registered. Also raises what check_no_flow raises for
     `flow_name`."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))

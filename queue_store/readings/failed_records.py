@@ -1,4 +1,4 @@
-"""The failed records themselves, newest first."""
+"""Reads failed records, newest first."""
 
 from dataclasses import dataclass
 from datetime import datetime

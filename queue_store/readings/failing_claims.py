@@ -22,6 +22,6 @@ class FailingClaims:
 
 
 def read_failing_claims(cursor: Cursor[Any]) -> list[FailingClaims]:
-    """The flows whose claims keep failing, for any reason but an unavailable database."""
+    """The flows whose claims keep failing for any reason except an unavailable database."""
     parameters = {"at_least": AT_LEAST, "for_seconds": FOR_SECONDS}
     return rows_as(cursor.execute(sql("readings/failing_claims"), parameters), FailingClaims)

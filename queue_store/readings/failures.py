@@ -32,8 +32,8 @@ def read_group_attempts(
     before: tuple[datetime, int] = NEWEST,
     limit: int = 50,
 ) -> list[GroupAttempt]:
-    """Returns attempts with this kind of error, the newest first. `before`: the last attempt of the previous
-    page."""
+    """Returns attempts with this kind of error, the newest first. `before`: the time and the id of the last attempt on
+    the previous page."""
     parameters = {
         "error_group": error_group,
         "before_at": before[0],

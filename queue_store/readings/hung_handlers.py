@@ -38,7 +38,7 @@ class HandlerInHand:
 
 @dataclass(frozen=True, slots=True)
 class HungHandler:
-    """`usual_seconds`: None for a flow without history. `allowed_seconds`: how long the handler may be quiet."""
+    """`usual_seconds` is None for a flow without history. `allowed_seconds`: how long the handler may be quiet."""
 
     handler: HandlerInHand
     usual_seconds: float | None
@@ -60,7 +60,7 @@ class HungHandler:
 def read_hung_handlers(
     cursor: Cursor[Any], settings: ProcessorSettings, baselines: Mapping[str, Baseline] | None = None
 ) -> list[HungHandler]:
-    """The handlers that hang, the longest-running first. `baselines`: pass the baselines if they were read already."""
+    """The handlers that hang, the longest-running first. `baselines`: pass them if you have read them already."""
     in_hand = read_handlers_in_hand(cursor, settings)
     if not in_hand:
         return []

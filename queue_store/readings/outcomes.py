@@ -32,7 +32,7 @@ class FailedAttempt:
 @dataclass(slots=True)
 class OutcomeReader:
     """Returns only outcomes that it has not returned before. An attempt can be missed if a newer attempt is committed
-    before it. So this class is made for watching outcomes, not for bookkeeping."""
+    first. So this class is made for watching outcomes, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None
@@ -41,7 +41,7 @@ class OutcomeReader:
 
     def read(self, cursor: Cursor[Any]) -> tuple[dict[str, int], list[FailedAttempt]]:
         """The number of completed records by flow, and the unsuccessful attempts (at most ATTEMPTS_AT_ONCE), since the
-        last reading. The first reading returns nothing."""
+        previous reading. The first reading returns nothing."""
         completed = {name: c.counts[COMPLETED] for name, c in self._counters.read(cursor).items()}
         if self._after is None:
             row = cursor.execute("SELECT now()").fetchone()

@@ -26,7 +26,7 @@ class WorkerFilter:
 
 @dataclass(frozen=True, slots=True)
 class SearchedRun:
-    """`finished_at`: None while the run is alive."""
+    """`finished_at` is None while the run is alive."""
 
     flow_instance_id: UUID
     finished_at: datetime | None

@@ -77,8 +77,8 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: the search has
-    looked only at the newest RECORDS_AT_MOST attempts with the wanted kind of error."""
+    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether the search
+    has looked only at the newest RECORDS_AT_MOST attempts with the wanted kind of error."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -202,8 +202,8 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns at most half a page. The search finds all other records by reading the table in the order of ids, down to
-    the lowest one."""
+    """Returns records for at most half a page. The search finds all other records by reading the table in the order of
+    ids, down to the lowest one."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 

@@ -26,8 +26,8 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """`roles`: those of our roles that the login has. `missing`: the rights that any of our roles lacks, as
-    sentences."""
+    """`roles`: those of our roles that the login has. `missing`: one sentence for each right that one of our roles
+    lacks."""
 
     login: str
     is_owner: bool

@@ -24,7 +24,7 @@ OTHER = "other"
 class ErrorGroup:
     """`error_message` is the newest message of this kind. `record_count`: the number of records whose first attempt
     with this error was in the window. If the window is shorter than an hour, `record_count` is the number of records
-    with any attempt with this error in the window. `is_capped`: only the newest attempts were looked at.
+    with any attempt with this error in the window. `is_capped`: whether only the newest attempts were read.
     `counted_since`: the start of the window. A window of an hour or more starts at a full hour."""
 
     error_group: str

@@ -26,7 +26,7 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is usual at this hour of the week, learned from `week_count` weeks."""
+    """The usual values of a flow at this hour of the week, learned from `week_count` weeks."""
 
     flow_name: str
     outcomes_per_hour: float

@@ -113,8 +113,8 @@ def read_window(
     *,
     with_histograms: bool = True,
 ) -> dict[str, Window]:
-    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Histograms
-    are the most expensive part. Without histograms, all percentiles are None."""
+    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Reading
+    the histograms takes most of the time. Without histograms, all percentiles are None."""
     parameters = {
         "seconds": seconds,
         "flow_names": None if flow_names is None else list(flow_names),

@@ -12,7 +12,7 @@ from queue_store.runs.run import Run
 
 
 async def write_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
-    """Like `Run.write_in`, over the asynchronous connection of this cursor."""
+    """Like `Run.write_in`, but over the asynchronous connection of this cursor."""
     return await send_in_async(run, cursor, run.outcome_statements(outcomes), outcomes)
 
 

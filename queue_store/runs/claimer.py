@@ -1,9 +1,11 @@
-"""How a run claims: the statements that it sends, in this order, until one finds records.
+"""How a run claims: it sends these statements, in this order, until one finds records. QueuePosition defines the
+position and the key scan. An aging claim begins with the priority whose oldest record has waited longest.
 
-suspects      in a run's first claim if the flow has suspects; in an aging claim; after a claim that found suspects
-the queue     from the position, level by level; during a key scan, the next record of each order key
-the queue     once more without the key scan, then without the position: late commits may lie below the position
-suspects      if nothing else was found, unless the run knows that the flow has no suspects
+- Claim suspects in a run's first claim if the flow has suspects, in an aging claim, and after a claim of suspects.
+- Claim from the position, one priority after the other. During a key scan, claim the next record of each order key.
+- After a key scan, claim from the position without the key scan.
+- Claim without the position, because records that were committed late may lie below the position.
+- Claim suspects if the claim did not begin with them, unless the run knows that the flow has none.
 """
 
 from typing import Any

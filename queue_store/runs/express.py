@@ -4,11 +4,11 @@ hold           locks the next due records in a transaction that stays open; the 
 settle         completes records with the outcome completed; claims the others and writes their outcomes; then COMMIT
 settle_again   does the same in a new transaction if the slice's own transaction was lost
 
-A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
-rows, and runs claim a row with a mark in the normal way. So each record has at most one express attempt. A record
-that kills its process is isolated and gets a crash strike, just as without express slices. The mark lasts until
-somebody updates the row, or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express
-slices if one of its runs died within the last `SUSPICIOUS_SECONDS`.
+A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the rows,
+and runs claim a marked row in the normal way. So each record has at most one express attempt. A record that kills its
+process is isolated and gets a crash strike, just as without express slices. The mark lasts until somebody updates the
+row, or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express slices if one of its runs
+died within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence
@@ -64,10 +64,10 @@ class HeldSlice:
     def settle(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
-        """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        claimed records of the `rest`: all ids, unless the run is dead. `is_last`: in the same transaction, end the run
-        if nothing is due, and begin its successor. Raises what HeldConnection.transaction raises. A second call does
-        the same as `settle_again`."""
+        """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns what was written, and
+        the ids of the claimed records: all ids of the `rest`, unless the run is dead. `is_last`: in the same
+        transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
+        raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True

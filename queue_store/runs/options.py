@@ -7,11 +7,10 @@ from queue_store.records.record import Record, Written
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
-    0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
-    own. `first_slice`: 0 if the run begins with a claim. If it begins with an express slice, `first_slice` is the
-    number of due records. In any case, the run begins with a claim if the flow has suspects, other runs or no due
-    record."""
+    """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least 0.
+    `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its own.
+    `first_slice`: the number of due records if the run is to begin with an express slice, otherwise 0. But if the flow
+    has suspects, other runs or no due record, the run begins with a claim."""
 
     flow_name: str
     batch_size: int

@@ -13,9 +13,9 @@ Late commits, retries and rescued records can lie below a cursor. So the cursors
 and a claim that found nothing is made once more without them. If a claim without cursors takes long, the cursors are
 dropped less often.
 
-A claim also reads records that wait for an earlier record of their order key. Sometimes all records that a claim found
-have an order key. If that claim also took long or found fewer records than it wanted, the next claims scan from key to
-key (`uses_key_scan`). The key scan ends when the cursors would have been dropped, or when no key has a due record.
+A claim has to read even the records that wait for an earlier record of their order key. After a claim that found only
+records with order keys, the next claims scan from key to key (`uses_key_scan`), unless that claim was quick and found a
+full batch. The key scan ends when the cursors would have been dropped, or when no key has a due record.
 """
 
 import time

@@ -136,7 +136,7 @@ class Run:
         return self._claimed(records)
 
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-        """Write outcomes and claim the next batch, in one transaction, with one round trip before the COMMIT. Claim
+        """Write outcomes and claim the next batch, in one transaction, with one round trip before the COMMIT. Claims
         nothing if the next claim must look for suspects, or if outcomes have follow-up records. So an empty batch does
         not mean that nothing is due: call `claim` to find out."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):

@@ -1,8 +1,8 @@
 """The database sessions in which a run has a transaction open. Rescue ends the sessions of a dead run, because they
 hold locks.
 
-Each transaction of a run holds an advisory lock until the transaction ends. This lock identifies the session. A
-stored process id would not identify it: behind a pooler, the session of an earlier transaction may belong to another
+Each transaction of a run holds an advisory lock until the transaction ends. This lock identifies the session. A stored
+process id would not identify the session: behind a pooler, the session of an earlier transaction may belong to another
 client by now.
 """
 

@@ -66,8 +66,8 @@ class SliceSession:
 
     def may_be_over(self, pgconn: PGconn) -> bool:
         """Whether the mark of the transaction (the setting MARK) has changed, as it does when the transaction ends.
-        This costs no round trip, because Postgres reports the change. A handler may also have changed the mark, so call
-        `renew` to find out."""
+        This costs no round trip, because Postgres reports the change. A handler can change the mark, too, so call
+        `renew` to find out whether the transaction has ended."""
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:

@@ -105,7 +105,7 @@ class Succession:
             self.run.held.undo_to(SAVEPOINT)
 
     def note(self, *, is_in_doubt: bool = False) -> None:
-        """Call this after the COMMIT. `is_in_doubt`: the COMMIT may or may not have happened."""
+        """Call this after the COMMIT. `is_in_doubt`: it is unknown whether the COMMIT has happened."""
         run = self.run
         run.is_ended = run.is_ended or (self._is_ended and not is_in_doubt)
         if self._has_failed:
@@ -137,7 +137,7 @@ def succession(run: Run) -> Generator[Succession]:
 
 
 class _Beginning:
-    """Sends the statements that begin a run in a pipeline, and reads their results after the pipeline."""
+    """Sends, in a pipeline, the statements that begin a run. Reads their results after the pipeline."""
 
     def __init__(self, run: Run, cursor: Cursor[Any]) -> None:
         self.run = run
@@ -145,7 +145,7 @@ class _Beginning:
         self._claiming = None if run.options.first_slice else OwnCursor(cursor.connection, binary=True)
 
     def send(self, cursor: Cursor[Any], predecessor: Run) -> None:
-        """May raise the error of a statement that was sent before."""
+        """Can raise the error of an earlier statement of the pipeline."""
         run = self.run
         cursor.execute(f"SAVEPOINT {SAVEPOINT}".encode())
         cursor.execute(sql("runs/wait_shortly"))

@@ -1,8 +1,9 @@
 """The occurrences of the schedule. Each due time of an entry is one row, which one worker takes.
 
-A beat process only stores these rows and sends hints, and may repeat both at any time. If several occurrences of an
-entry were missed, only the latest one is executed. A new entry begins with its next due time. The worker of an
-occurrence sends heartbeats while it works. If this worker falls silent, another worker takes the occurrence over.
+A beat process only stores these rows and sends hints. It can safely store a row or send a hint again. If several
+occurrences of an entry were missed, only the latest one is executed. A new entry begins with its next due time. The
+worker of an occurrence sends heartbeats while it works. If this worker falls silent, another worker takes the
+occurrence over.
 """
 
 from collections.abc import Mapping
@@ -41,9 +42,10 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat process leads, and the database's time. `ticks`: for each entry with a plain interval, the time
-    at which the entry was last due in this process. Call this at the beginning of a transaction. If the beat process
-    freezes during that transaction, it holds the row of the lease until the server ends its session."""
+    """Returns whether this beat process holds the lease, and the database's time. `ticks`: for each entry with a plain
+    interval, the time at which the entry was last due in this process. Call this at the beginning of a transaction. If
+    the beat process freezes during that transaction, it holds the row of the lease until the server ends its
+    session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,

@@ -31,7 +31,7 @@ ANSWER_SECONDS = 30.0
 class Judgement:
     """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
     answered. `held_keys`: the keys of alerts that cannot be judged while processing is stopped. These alerts stay as
-    they are. `takes_writes`: False on a standby or a read-only server. Findings from such a server may be out of
+    they are. `takes_writes` is False on a standby or a read-only server. Findings from such a server may be out of
     date."""
 
     judged_at: datetime

@@ -39,8 +39,8 @@ def register_contacts(database: DatabaseManager, settings: ProcessorSettings, pr
 
 
 def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Send waiting notifications. Call this in a worker that does not judge: the judging process may have no channel.
-    Returns how many were sent. Raises QueueStoreError."""
+    """Send waiting notifications. One process of each worker calls this, because the process that judged the queue may
+    have no channel to some contacts. Returns how many were sent. Raises QueueStoreError."""
     return _send(database, settings, register_contacts(database, settings, WORKER))
 
 
@@ -76,8 +76,8 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
-    """Sends the message to the contact over all channels that this process has for it. Returns None if at least one
-    channel worked, and otherwise all problems."""
+    """Sends the message over all channels that this process has to the contact. Returns None if at least one channel
+    worked, and otherwise all problems."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
     if not channels:

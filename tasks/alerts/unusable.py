@@ -1,7 +1,7 @@
 """The alerts that must be sent without the database, because it cannot be reached or takes no writes.
 
 A small file lists the contacts that were notified. So nobody is notified twice, although workers check again and again,
-and a cron job is a new process each time.
+and a cron job starts a new process for each check.
 """
 
 import time
@@ -25,7 +25,7 @@ _BACK = {
 
 class UnusableDatabase:
     """Keeps a file that lists the contacts that were notified of the unusable database. The file is on this machine.
-    Each combination of user, environment, database, schema and code of a finding has its own file."""
+    There is one file for each combination of user, environment, database, schema and finding code."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))

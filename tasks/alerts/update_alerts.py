@@ -19,8 +19,8 @@ _judged_at = float("-inf")
 
 @waking_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
-    """Idempotent. If two calls run at the same time, one waits while the other stores alerts. Each process judges at
-    most once in JUDGE_AGAIN_SECONDS, however many messages ask for a judgement."""
+    """Idempotent. If two calls run at the same time, one waits while the other stores alerts. Each process judges the
+    queue at most once in JUDGE_AGAIN_SECONDS, however many messages ask for a judgement."""
     from .checking import check_queue  # imported here, because a worker for flows never runs this task
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)

@@ -96,7 +96,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def deadline(self) -> datetime | None:
-        """The time by this host's clock at which the attempt is stopped; None without a time limit."""
+        """When the attempt is stopped, by this host's clock; None without a time limit."""
         remaining = self.remaining_seconds
         return None if remaining is None else datetime.now(UTC) + timedelta(seconds=remaining)
 

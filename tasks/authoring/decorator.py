@@ -1,7 +1,7 @@
 """`@flow` turns a Python function into a flow, which processes records.
 
-The first parameter receives the record's payload, as the type of its annotation or as JSON. The annotation of every
-other parameter decides what that parameter receives: `FlowContext`, or one of the connection types. A handler that
+The first parameter receives the record's payload, as the type of its annotation or as JSON. For each further parameter,
+the annotation decides what that parameter receives: `FlowContext`, or one of the connection types. A handler that
 receives a connection works in the transaction that also commits the record's new status.
 """
 

@@ -48,8 +48,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     """Import the modules that the settings and the installed packages name, and return all flows. Raises
     SettingsError.
 
-    The current directory is searched, too, but after all other directories. When Python runs an installed command,
-    Python does not search the current directory by itself.
+    The modules may also be in the current directory, which is searched last. Python itself does not search this
+    directory when it runs an installed command.
     """
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)

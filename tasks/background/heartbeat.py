@@ -86,7 +86,7 @@ class Heartbeat(threading.Thread):
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
-        # If this process was stuck, it does not judge other processes: perhaps the database was stuck for all of them.
+        # A process that was itself silent for a lease rescues nobody: perhaps the database answered no process.
         if silence_seconds < self._services.settings.lease_seconds:
             self._look_after_others()
 

@@ -1,5 +1,5 @@
-"""Handlers of Celery's signals. In a worker's main process, these handlers check and prepare the start, and stop the
-children at the end. The work itself begins in the pool children."""
+"""Handlers of Celery's signals. In a worker's main process, the signal handlers check and prepare the start, and stop
+the children at the end. The work itself begins in the pool children."""
 
 import logging
 import multiprocessing

@@ -66,7 +66,7 @@ class DurableCelery(Celery):
 
     def load_tasks(self) -> None:
         """Import the modules of the tasks, and register each durable task as a flow. A worker calls this method at its
-        start. Errors of an import are not caught."""
+        start. If an import fails, its error reaches the caller."""
         self.loader.import_default_modules()
         self.finalize()
 

@@ -1,5 +1,5 @@
-"""Checks that a message must pass before Celery accepts it. A message that would kill the worker or fill its memory is
-refused early, where the error can still be caught."""
+"""Checks each message before Celery accepts it. A message that would kill the worker or fill its memory is refused
+early, where the error can still be caught."""
 
 import bz2
 import lzma

@@ -79,7 +79,7 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 def news(client: Any) -> list[Note]:
     """Return the notes of the last hour, the newest first. Returns no notes if the broker does not answer.
 
-    Others can write to the list in Redis, too, so a text that is not one of our notes is left out.
+    Other programs can write to the list in Redis, so a text that is not one of our notes is left out.
     """
     try:
         now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)

@@ -7,8 +7,8 @@ crash strikes. So KEPT contains no command that kills a process or sets a limit 
 
 from celery.worker.control import Panel
 
-# The commands in KEPT only read, or cause no more than a delay. KEPT contains `shutdown`, because a worker that is shut
-# down cleanly gives its records back.
+# Most commands in KEPT only read something. The others can at worst delay work. Even `shutdown` is harmless: a worker
+# that is shut down cleanly gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
     "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",

@@ -126,7 +126,8 @@ class ResilientConsumer(Consumer):
             time.sleep(0.2)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Also replaces dead children, because Celery's event loop does not run while Celery connects again."""
+        """Connects to the broker. While Celery tries to connect, its event loop does not run, so this method replaces
+        dead children."""
         connect = conn.ensure_connection
 
         def ensure_connection(errback: Any, max_retries: Any, callback: Any = None) -> Any:

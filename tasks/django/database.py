@@ -13,7 +13,7 @@ from queue_store.settings import DatabaseSettings
 
 
 def driver_connection(alias: str) -> Any:
-    """The psycopg 3 connection that Django's connection uses. If Django has begun a transaction, it is open on this
+    """The psycopg 3 connection that Django's connection uses. A transaction that Django has begun is open on this
     connection. Raises Django's TransactionManagementError if that transaction is already broken."""
     connection = connections[alias]
     connection.ensure_connection()

@@ -55,7 +55,7 @@ def _table(name: str) -> str:
 
 
 class Flow(QueueModel):
-    """A registered flow. Each task of Django has a flow for each queue that it may use."""
+    """A registered flow. A Django task has one flow for each queue that the task may use."""
 
     flow_name = models.TextField(primary_key=True)
     celery_queue = models.TextField()
@@ -78,7 +78,7 @@ class Flow(QueueModel):
 
 
 class Record(QueueModel):
-    """A task that was enqueued, or any other record."""
+    """A record, such as a Django task that was enqueued."""
 
     id = models.BigIntegerField(primary_key=True)
     flow_name = models.TextField()

@@ -53,8 +53,8 @@ def named_task(module_path: str) -> Any:
 
 
 def flow_name(task: Any) -> str:
-    """The path of the task. If `using()` chose a queue other than the declared one, the name of the chosen queue is
-    added."""
+    """The path of the task. If `using()` chose a queue other than the declared one, the flow name ends with the name of
+    the chosen queue."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:
         return str(task.module_path)

@@ -136,8 +136,8 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
-    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So a failed statement of the task
-    breaks no later statement, as in a worker."""
+    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So, as in a worker, a failed
+    statement of the task breaks no later statement."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)

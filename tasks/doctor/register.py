@@ -1,5 +1,4 @@
-"""All checks, in the order in which they are shown. From one dictionary to the next, the checks have more
-prerequisites."""
+"""All checks, in the order in which they are shown."""
 
 from collections.abc import Callable, Mapping
 

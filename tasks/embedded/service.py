@@ -42,15 +42,15 @@ class Service:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        # When the supervisor dies, the servers end, too. The process cannot end properly without the servers, so it
+        # When the supervisor dies, the servers end with it. The process cannot end properly without the servers, so it
         # gets SIGKILL.
         self._process = start_child(
             self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
         )
 
     def restart_if_ended(self) -> str | None:
-        """Restart the process if it has ended. Returns a message that says so, or None. Raises EmbeddedServerError if
-        the process ends again and again, and was never up."""
+        """Restart the process if it has ended. Returns a message about the restart, or None. Raises EmbeddedServerError
+        if the process ends again and again, and was never up."""
         if self._process is None or self._process.poll() is None:
             return None
         now = time.monotonic()
@@ -72,5 +72,5 @@ class Service:
         """Call this after `ask_to_stop`. Kills the process if it does not end in time. Returns True if the process
         ended in time."""
         process, self._process = self._process, None
-        # No second signal is sent, because a second one would make Celery shut down faster.
+        # No signal is sent here: after the signal of `ask_to_stop`, a second one would make Celery shut down faster.
         return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

@@ -22,7 +22,7 @@ def remember_failure(database_name: str, attempts: int) -> None:
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Stores this success and earlier failures. Returns the success rate of the last day in percent, or None if the
+    """Stores a success and the failures before it. Returns the success rate of the last day in percent, or None if the
     samples cannot be stored. Never raises."""
     failures = unnoted.get(database.name, deque[int]())
     try:

@@ -37,9 +37,9 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: the outcomes of each flow in `open` whose oldest due record has waited for at least ten minutes. The
-    outcomes are counted over this wait, but at most over the last hour. `schedule` and `broker` are None if they were
-    not read."""
+    """`recent`: the outcomes of each registered flow that is not stopped and whose oldest due record has waited for at
+    least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `schedule` and `broker`
+    are None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float

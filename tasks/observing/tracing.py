@@ -2,10 +2,10 @@
 in the trace of the record's producer, and is linked to the run. A call of a batch handler has one span in the trace
 of the run. This span is linked to the traces of the records' producers.
 
-The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables
-(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) set where spans are sent. If a record is enqueued inside a span,
-the span's context is stored in the record. Applications in other languages write a W3C traceparent into
-`trace_context`.
+The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables, such
+as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_SERVICE_NAME, tell where spans are sent, and under which name. If a record is
+enqueued inside a span, the span's context is stored in the record. Applications in other languages write a W3C
+traceparent into `trace_context`.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Draws a line plot as SVG text, for files without scripts."""
+"""Draws a line plot as SVG text, so that the report needs no JavaScript."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

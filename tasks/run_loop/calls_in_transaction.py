@@ -54,8 +54,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """Returns the outcomes of the records for which the handler was called. Returns None if a handler replaced the
-        transaction, and only the end of the slice reveals this. After `seconds`, no further call begins. Raises
+        """Returns the outcomes of the records for which the handler was called. Returns None if only the end of the
+        slice reveals that a handler replaced the transaction. After `seconds`, no further call begins. Raises
         RollBackError."""
         self.handler_ran = False
         flow = self._flow
@@ -140,9 +140,9 @@ class CallsInTransaction:
         self, call: list[Record], failed: Sequence[Outcome], opened: OpenSlice, session: SliceSession
     ) -> None:
         """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
-        Closes the session, because the handler may have committed changes to it. If the slice went on in the new
-        transaction, a later handler could commit rows without the outcomes of the records. A batch handler is called
-        only once in a slice. If that call succeeds, `SliceSession.close` detects the new transaction."""
+        Closes the session, because the handler may have changed it and committed the changes. If the slice went on in
+        the new transaction, a later handler could commit rows without the outcomes of the records. A batch handler is
+        called only once in a slice. If that call succeeds, `SliceSession.close` detects the new transaction."""
         can_ask = opened.driver.pgconn.transaction_status == TransactionStatus.INTRANS
         if can_ask and await session.renew():
             return

@@ -22,8 +22,8 @@ def low_water(concurrency: int, batch_size: int) -> int:
 
 
 class Watcher(Protocol):
-    """A watcher is notified when calls are done. While `may_prefetch` returns False, the next batch is claimed only
-    after the current batch has ended."""
+    """A watcher is notified when calls of handlers end. While `may_prefetch` returns False, the next batch is claimed
+    only after the current batch has ended."""
 
     def note_done(self, count: int) -> None: ...
 
@@ -61,8 +61,8 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """If the handler of only one record is running, that record is stored as the record in flight. So if that
-        record kills the process, no other record is suspected."""
+        """If only one record's handler is running, that record is stored as the record in flight. So if that record
+        kills the process, no other record is suspected."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):

@@ -52,7 +52,8 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """Returns True if the server was restarted or another server took over. Then no record is to blame."""
+    """Returns True if the server was restarted or another server took over. In both cases,
+    no record is to blame for the end of the run."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known

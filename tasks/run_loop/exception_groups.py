@@ -17,7 +17,7 @@ def leaves_of(error: BaseException) -> list[BaseException]:
 def decisive(error: BaseException) -> BaseException:
     """If the leaves of the group (see `leaves_of`) agree, returns one of them. Otherwise returns the group itself.
     The leaves agree if all of them ask for the same thing (a snooze, a cancellation or no further attempt), or have the
-    same type. If all of them ask for a snooze, returns the longest one."""
+    same type. If all of them ask for a snooze, returns the leaf with the longest delay."""
     leaves = leaves_of(error)
     for meaning in _MEANINGS:
         if all(isinstance(leaf, meaning) for leaf in leaves):

@@ -212,8 +212,8 @@ class Express:
         return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Calls handlers until a record is not completed, the rest of the slice is claimed, or the run must stop.
-        Returns the records that were not started."""
+        """Calls the handlers one after the other. Stops early if a handler does not complete its record, if the second
+        thread has claimed the rest of the slice, or if the run must stop. Returns the records that were not started."""
         if isinstance(self._call, AsyncExecutor):
             return self._execute_async(slice_in_hand, self._call)
         records, slots = slice_in_hand.records, self._delivery.slots

@@ -13,7 +13,7 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a slice.
 
 
 def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int:
-    """Returns how many records are due for the slice, or 0 if the run must begin with a claim:
+    """Returns how many records are due for the slice, or 0 if the run must begin with a claim for one of these reasons:
 
     - fewer than two batches are due (due records are counted up to `flows.COUNT_LIMIT`, so a batch size over half of
       this limit may also prevent a slice)

@@ -16,7 +16,7 @@ class OneByOne:
         self._delivery = delivery
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started."""
+        """Returns the records whose handlers were not started."""
         delivery, slots = self._delivery, self._delivery.slots
         for position, record in enumerate(records):
             if delivery.must_stop:

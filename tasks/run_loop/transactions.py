@@ -112,7 +112,7 @@ class Transaction:
 
     @property
     def is_whole(self) -> bool:
-        """False if the handler ended the transaction or closed the connection."""
+        """Whether the handler has neither ended the transaction nor closed the connection."""
         if self._connection is None:
             return is_open(self._driver)
         begun = self._begun
@@ -178,7 +178,7 @@ def _explanation(error: BaseException) -> Exception | None:
 
 
 def is_open(driver: Driver) -> bool:
-    """Whether a transaction is open. False if the connection is closed."""
+    """Whether the connection is open and has a transaction open."""
     return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -198,9 +198,9 @@ async def awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException, sqlstates: Sequence[str]) -> bool:
-    """Whether the server ended the session with one of these codes. If the connection is used after the end of the
-    session, the new error says only that the connection is closed. So this function also looks at the earlier errors in
-    the chain of causes, and into groups of exceptions. The chain can be circular."""
+    """Whether the server ended the session with one of these codes. An error from a later use of the connection says
+    only that the connection is closed. So this function also looks at the earlier errors in the chain of causes, and
+    into groups of exceptions. The chain can be circular."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

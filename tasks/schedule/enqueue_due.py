@@ -1,6 +1,6 @@
 """Enqueues a record for the latest due occurrence of each recurring flow. Any process may call `enqueue_due` at any
 time: no occurrence gets more than one record. `fan_out` calls `enqueue_due` every few seconds. Idle worker processes
-call it, too, so that no beat is needed."""
+also call `enqueue_due`, so that no beat is needed."""
 
 import logging
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
-"""The Celery tasks that the schedule calls at certain times. A message that only names one of these tasks has no
-effect.
+"""The Celery tasks that the schedule calls at certain times. A message that names one of these tasks has no
+effect, because only the task `processing_queue.run_occurrence` may call them.
 
 Each task imports its function only when the task is called, because a worker that processes records needs none of
 these functions.

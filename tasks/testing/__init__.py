@@ -113,8 +113,8 @@ class QueueTester:
 
     def pass_time(self, delta: timedelta) -> None:
         """Act as if this much time had passed: move all times of all records, and of all occurrences of recurring
-        flows, into the past. Enqueues due records of recurring flows before and after this change, as a worker would
-        have done. Raises QueueStoreError for a time that cannot pass, such as a negative one."""
+        flows, into the past. Before and after the move, enqueues due records of recurring flows, as a worker would have
+        done. Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"

@@ -29,8 +29,8 @@ class QuickBatches:
         return self.in_a_row >= self.wanted
 
     def trust(self) -> None:
-        """Allow the first slice at once, even if no quick batches came before it. After `note_thrown_back`, quick
-        batches are needed as in other flows."""
+        """Allow the first slice at once, even if no quick batches came before it. After `note_thrown_back`,
+        the flow needs quick batches like any other flow."""
         if not self.is_trusted:
             self.is_trusted = True
             self.in_a_row = ENOUGH_BATCHES

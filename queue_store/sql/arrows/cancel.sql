@@ -1,6 +1,6 @@
 -- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A pending
 -- record that is locked, for example by an express slice, is also asked to stop. This statement never waits for a
--- handler, because that handler may be the caller. Returns each id whose record is unfinished, with what happened:
+-- handler, because that handler may be the caller. For each unfinished record, returns its id and what happened:
 -- 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q

@@ -1,7 +1,7 @@
 -- claim: pending → processing, for records that this run has locked with runs/hold_records.sql. The run claims the
--- records whose outcome is not completed. If an express slice takes too long, the run also claims the slice's records
--- that have no outcome yet. `mark` and FOR SHARE: as in arrows/complete_held.sql. Returns the ids of the claimed
--- records.
+-- records that have an outcome other than completed. If an express slice takes too long, the run also claims the
+-- slice's records that have no outcome yet. arrows/complete_held.sql explains `mark` and FOR SHARE. Returns the ids of
+-- the claimed records.
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state IN ('running', 'stopping')

@@ -1,5 +1,5 @@
 -- complete: processing → completed, for the records that this run still owns under the same claim number.
--- Returns the ids that were accepted; the others are refused and counted.
+-- Returns the ids of the completed records, and counts the others as refused.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[],
         %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])

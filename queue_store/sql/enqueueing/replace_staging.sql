@@ -1,7 +1,7 @@
 -- Updates the pending records with these keys, in id order. Each pending record takes the values of the last staged
 -- record with the same key. Where the staged record gives no value, the pending record keeps its own. Returns
--- (dedup_key, id, whether the payload was replaced). The payload of a running record is not replaced. A key is missing
--- from the result if its record has already finished, or is claimed while this statement runs.
+-- (dedup_key, id, whether the payload was replaced). The payload of a processing record is not replaced. A key is
+-- missing from the result if its record has already finished, or is claimed while this statement runs.
 WITH latest AS MATERIALIZED (
     SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload, priority, scheduled_at, order_key,
         correlation_id, trace_context

@@ -1,5 +1,5 @@
 -- Worker processes that are known to be gone, or were silent for longer than the lease, are declared dead. No process
--- counts as silent until one lease has passed since the server came back.
+-- counts as silent until one lease has passed since the Postgres server last started or recovered.
 UPDATE public.worker_processes
 SET state = 'dead', ended_at = clock_timestamp()
 WHERE state IN ('running', 'stopping')

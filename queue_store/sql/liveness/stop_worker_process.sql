@@ -1,4 +1,4 @@
--- Marks a worker process and its run as stopping, for example for a deploy. If the process dies from now on, that does
+-- Marks a worker process and its run as stopping, for example for a deploy. If the process dies afterwards, that does
 -- not count as a crash.
 WITH process AS (
     UPDATE public.worker_processes SET state = 'stopping'

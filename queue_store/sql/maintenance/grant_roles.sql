@@ -1,7 +1,7 @@
 -- The five roles, each with the fewest rights that its work needs. The roles have rights on the queue's tables,
 -- sequences and functions, and on nothing else in the schema. The roles cannot log in: grant them to login roles of
--- your own. This statement can be executed repeatedly. If the roles were granted before, `queuectl migrate` grants them
--- again.
+-- your own. This statement can be executed repeatedly. If it was executed in this database before, `queuectl migrate`
+-- executes it again.
 DO $$
 DECLARE
     wanted text;

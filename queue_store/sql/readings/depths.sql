@@ -1,4 +1,4 @@
--- How deep the queue was in each minute of the last `seconds`, oldest first.
+-- How deep the queue was in each minute of the last `seconds` seconds, oldest first.
 SELECT minute, sum(pending)::bigint AS pending, sum(processing)::bigint AS processing,
     max(oldest_due_seconds) AS oldest_due_seconds, sum(waiting)::bigint AS waiting
 FROM public.depth_minutes

@@ -1,4 +1,4 @@
--- The counts of each hour in the last `seconds`, for all flows or for one flow, newest first.
+-- The counts of each hour in the last `seconds` seconds, for all flows or for one flow, newest first.
 SELECT hour, sum(enqueued)::bigint AS enqueued, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,
     sum(retried)::bigint AS retried, sum(processing_seconds) AS processing_seconds
 FROM public.rollup_hours

@@ -1,8 +1,8 @@
 -- The orphans, by flow and cause. A record is an orphan if its run has no row, is over, or has been silent for longer
 -- than the lease. A record is also an orphan if its claim is older than both the orphan timeout and the flow's own
 -- limit. `late_count`: how many of these orphans should have been given back by now. No run counts as silent until one
--- lease has passed since the server came back. A living busy run that is too young to have an overdue claim has no
--- orphans, so its records are not read.
+-- lease has passed since the Postgres server last started or recovered. A living busy run that is too young to have an
+-- overdue claim has no orphans, so its records are not read.
 WITH server AS MATERIALIZED (
     SELECT greatest(pg_postmaster_start_time(),
         (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'))

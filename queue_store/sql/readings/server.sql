@@ -9,7 +9,7 @@ SELECT current_setting('server_version') AS server_version,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
     pg_is_in_recovery() AS is_replica,
     -- A login for monitoring can be read-only although the server takes writes. So a read-only default of the login
-    -- does not count.
+    -- says nothing about the server.
     pg_is_in_recovery() OR EXISTS (SELECT FROM pg_settings
         WHERE name = 'default_transaction_read_only' AND setting = 'on'
             AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes

@@ -1,5 +1,5 @@
--- Returns no row if the transaction is not the one that `open_slice` began. `reset_session`, which runs before this
--- statement, has allowed the COMMIT again.
+-- Returns no row if the transaction is not the one that `open_slice` began. The COMMIT is no longer refused, because
+-- `reset_session` runs before this statement.
 DELETE FROM public.open_slices
 WHERE ctid = %(slice)s::text::tid AND pg_current_xact_id_if_assigned()::text = %(transaction)s
 RETURNING opened_at

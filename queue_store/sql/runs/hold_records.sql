@@ -6,8 +6,8 @@
 -- one attempt. `is_one_commit`: the handlers write in this transaction, so the records of the slice cannot be claimed
 -- while a handler runs. With `is_one_commit`, `may_be_express` is false for a record with a dedup_key. If the record's
 -- own handler replaced the payload, the record would be completed, but its new payload would never be processed. Any
--- other session that replaces the payload would have to wait for the handler. The run is not locked here, because its
--- own heartbeat would wait for the handlers. The statement that writes the outcomes checks the run
+-- other session that replaces the payload would have to wait for the handler. The run's row is not locked here, because
+-- the run's heartbeat would wait for the handlers. The statement that writes the outcomes checks the run
 -- (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run

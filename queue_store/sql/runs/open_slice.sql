@@ -1,8 +1,8 @@
 -- The first statement of a one-COMMIT slice. It inserts a row whose deferred trigger refuses every COMMIT until
 -- `reset_session` has been executed. For `put_back_settings`, the statement also stores the settings that a handler may
--- change. Rescue finds the session by the advisory lock. `default_transaction_read_only` is inverted until the
--- transaction ends. This setting only affects transactions that begin later, and Postgres reports each change of the
--- setting to the client. So the client notices the end of the transaction.
+-- change. Rescue finds the session by the advisory lock. `default_transaction_read_only` is inverted with SET LOCAL. So
+-- when the transaction ends, the setting changes back, and Postgres reports this change to the client. The setting only
+-- affects transactions that begin later.
 WITH opened AS (INSERT INTO public.open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,

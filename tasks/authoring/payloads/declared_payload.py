@@ -31,7 +31,7 @@ def payload_type(flow_name: str, annotation: Any, options: Mapping[str, Any]) ->
 
 
 def check_versions(version: int | None, upgrades: object) -> None:
-    """Checks that each version but the last has an upgrade to the next one. Raises ValueError."""
+    """Checks that each version except the last has an upgrade to the next version. Raises ValueError."""
     if upgrades is None and (version is None or version == 1):
         return
     if version is None:

@@ -1,4 +1,4 @@
-"""The database server and the pools. Also shows the tables, slow statements, and snapshots that hold back vacuum."""
+"""The database server, the connection pools, the tables, slow statements, and snapshots that hold back vacuum."""
 
 from typing import Any
 

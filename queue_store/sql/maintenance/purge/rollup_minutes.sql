@@ -1,5 +1,5 @@
--- Purges old counts by minute. By default, counts by hour have a longer retention. A dry run counts the same rows but
--- deletes none.
+-- Purges old counts by minute. By default, counts by minute are purged earlier than counts by hour. A dry run counts
+-- the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)
