@@ -32,7 +32,7 @@ _control = celery_queue_name("control", _settings.schema)
 control_exchange = celery_queue_name("celery", _settings.schema)
 event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.schema)
 
-# `control` carries fan_out and the maintenance schedule. This Celery queue needs a worker of its own (-Q control),
+# The messages of `_control_tasks` go to the Celery queue `control`. This queue needs a worker of its own (-Q control),
 # because long batches in the same pool would delay its tasks. A flow with `queue="slow"` needs a worker with -Q slow.
 task_default_queue = _flows
 task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]

@@ -1,8 +1,8 @@
-"""The build hook. A wheel installs `tasks/` as `processing_queue`. In an editable install, the name
-`processing_queue` works, too.
+"""The build hook. A wheel installs `tasks/` as `processing_queue`. In an editable install, a generated module provides
+the name `processing_queue`.
 
-The console script `queuectl` starts in a module outside the packages, because a foreign file that hides a package
-also hides every module in the package.
+The console script `queuectl` starts in a module outside the packages: a user's file that hides the package
+`queue_store` also hides every module in it.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """Run a command while no other process runs a command with the same lock file: `one_at_a_time.py LOCK_FILE COMMAND…`
 
-Without the lock, two simultaneous first calls of `make run` would each clear the virtual environment of the other. The
+Without the lock, two first calls of `make run` at the same time would clear each other's virtual environment. The
 kernel releases the lock when the command ends.
 """
 

@@ -1,10 +1,10 @@
 """Measures what Postgres itself can do: pgbench runs the system's own claim and completion.
 
-The statements are read from `queue_store/sql`, so the limit changes with them. pgbench keeps the ids of each claim in
-variables, from which the completion reads them. The claim's last SELECT is changed for pgbench: it gathers the ids into
-arrays. As in a run, the completion of one batch and the claim of the next batch share a transaction. Each claim starts
-where the previous claim started, and each statement is planned once. Unlike a run, pgbench cannot pipeline statements
-whose results it needs.
+The benchmark reads the statements from `queue_store/sql`, so it always measures the current ones. pgbench keeps the ids
+of each claim in variables, from which the completion reads them. The claim's last SELECT is changed for pgbench: it
+gathers the ids into arrays. As in a run, the completion of one batch and the claim of the next batch share a
+transaction. Each claim starts its search at the first record that the previous claim found. Each statement is planned
+once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
 
 `in_slices` uses the statements of an express slice, which writes each record once.
 """

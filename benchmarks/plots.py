@@ -12,7 +12,7 @@ DECADES = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str:
     """Draws rows of (name, median, low, high, wanted) on one logarithmic axis. Each row has a point with its
-    interval, and a mark at the wanted ratio, if there is one. A line shows where both rates are equal."""
+    interval, and a mark at the wanted ratio, if there is one. A line marks the ratio 1."""
     values = [value for _, median, low, high, wanted in rows for value in (median, low, high, wanted or 1)]
     lowest, highest = math.log(min([0.5, *values])), math.log(max([2.0, *values]))
 

@@ -4,9 +4,9 @@
 Starts its own Postgres with default durability, and makes the same rows as the monitoring benchmark. Requests every
 view, dry runs of actions, an export and the metrics several times. The benchmark calls the views in its own process,
 without HTTP. It measures the time from the call to the JSON, and writes the times to `results/`. The first request
-counts like the others. The exit code is 1 if any of these requests exceeds its bound in more than one of twenty calls.
-The export of up to 10,000 records into a file has no bound, because no page waits for this file. The dry run for 50,000
-records has no bound either, because it must count the records exactly.
+counts like the others. The exit code is 1 if a request exceeds its bound in more than one of twenty calls. The export
+of up to 10,000 records into a file has no bound, because no page waits for this file. The dry run for 50,000 records
+has no bound either, because it must count the records exactly.
 """
 
 import os
@@ -108,7 +108,7 @@ WITH run AS (
     FROM worker_processes WHERE hostname = 'host-1' ORDER BY pid LIMIT 1)
 UPDATE record_attempts SET flow_instance_id = %(run)s WHERE error_group = 'not often'
 """
-"""A run that ended long ago, with a thousand failures."""
+"""An old run with a thousand failures."""
 
 
 def main() -> int:
@@ -177,7 +177,7 @@ def first_word(name: str) -> str:
 
 
 def timed(name: str, call: Callable[[], Any]) -> list[float]:
-    """The milliseconds from each call to its JSON."""
+    """The milliseconds that each call takes, with the encoding of its result as JSON."""
     times: list[float] = []
     for _ in range(TIMES):
         began = time.perf_counter()

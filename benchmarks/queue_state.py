@@ -22,7 +22,7 @@ SELECT 'no_op', jsonb_build_object('n', n, 'text', repeat('x', 150)), 'completed
     '00000000-0000-4000-8000-000000000000', at, at, at, at, at
 FROM generate_series(1, %(count)s) n, LATERAL (SELECT now() - interval '1 day' + n * interval '1 ms') AS t(at)
 """
-# Each of the two conditions uses a partial index. A single condition for both statuses would scan the table.
+# With one condition for each status, Postgres uses two partial indexes. A single condition would scan the table.
 UNFINISHED = """
 SELECT EXISTS (SELECT FROM processing_queue WHERE status = 'pending')
     OR EXISTS (SELECT FROM processing_queue WHERE status = 'processing')
@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 300.0
 
 
 def empty(connection: Connection[Any]) -> None:
-    """Empties the queue. Afterwards the server has nothing left to do in the background."""
+    """Empties the queue, and leaves the server no work to do in the background."""
     while True:
         try:
             connection.execute("TRUNCATE processing_queue")

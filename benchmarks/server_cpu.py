@@ -16,7 +16,7 @@ def server_cpu_seconds(postmaster_pid: int) -> float:
 
 
 def sessions_cpu_seconds(pids: Iterable[int]) -> float:
-    """The CPU of these sessions since they began. Sessions that have ended are left out."""
+    """The CPU of the sessions in `pids` since they began. Sessions that have ended are left out."""
     total = 0.0
     for pid in pids:
         with suppress(psutil.NoSuchProcess):

@@ -36,7 +36,7 @@ _connection: Any = None
 
 @app.task(name="shop.with_row", ignore_result=True)
 def with_row(number: int) -> None:
-    """A task as a careful team would write it. A row says that the task is running, and later that it is done."""
+    """A task with a hand-written status table: the task first marks its row as running, and then as done."""
     connection = _connected()
     connection.execute(
         "UPDATE hand_written SET status = 'running', started_at = now() WHERE id = %s", [number]

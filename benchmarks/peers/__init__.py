@@ -3,7 +3,7 @@ benchmarks, and the others have environments of their own.
 
 A driver is a script with these commands. `fill COUNT` inserts jobs, and prints how long that took. `work` processes
 jobs until no job is left or until it is asked to end. Then it prints the times of its first and its last job. For
-Celery, a Celery worker processes the jobs, and `work` only prints these times. A driver for comparisons of latency has
-two more commands. `listen` works like `work`, but waits for new jobs, and also prints how long jobs waited. `produce
-COUNT` inserts one job after the other. Each job contains the time just before its COMMIT.
+Celery, a Celery worker processes the jobs, and `work` only prints the times of the first and the last job. A driver for
+comparisons of latency has two more commands. `listen` works like `work`, but waits for new jobs, and also prints how
+long jobs waited. `produce COUNT` inserts one job after the other. Each job contains the time just before its COMMIT.
 """

@@ -1,4 +1,4 @@
-"""A common alternative: one Celery task for each record, and a table that stores the statuses."""
+"""A common alternative to our queue: one Celery task for each record, and a table that stores the statuses."""
 
 import json
 import os

@@ -26,8 +26,8 @@ Command = Callable[[], list[str]]
 @dataclass(frozen=True)
 class Peer:
     """`left` is a query that returns true while jobs are left. `left` is None if the peer's workers end on their own
-    when no jobs are left. `packages` are the packages that the report names. `wanted` is the ratio of our speed to the
-    peer's speed that we should reach."""
+    when no jobs are left. `packages` are the packages that the report names. `wanted` is the ratio that we should
+    reach: our speed divided by the peer's speed."""
 
     name: str
     command: Command
@@ -98,7 +98,8 @@ class PeerProcesses:
         return self._rate_of([json.loads(self._run("work"))])
 
     def waits(self, count: int) -> list[float]:
-        """For each job, the seconds from just before its COMMIT to its start. The peer has one idle worker."""
+        """Returns for each job the seconds from just before its COMMIT until the job starts. The peer has one idle
+        worker."""
         with self._workers("listen", 1) as [worker]:
             time.sleep(3)  # until the worker listens
             self._run("produce", str(count))

@@ -112,8 +112,8 @@ def _become_express(session: Session, worker: Worker) -> None:
 
 
 def _hundred_flows(session: Session, worker: Worker, *, by_fan_out: bool = False) -> float:
-    """`by_fan_out`: the worker finds the flows itself, as when beat wakes it. Without `by_fan_out`, this process sends
-    two hints for each flow, and so uses some of the CPU while the worker drains."""
+    """`by_fan_out`: the worker finds the flows itself, as when beat wakes it. Without `by_fan_out`, the benchmark's own
+    process sends two hints for each flow, and so uses some of the CPU."""
     queue_state.empty(session.connection)
     each = max(100, session.records // 100)
     flows = [f"no_op_{number}" for number in range(100)]

@@ -77,6 +77,6 @@ def _one_by_one(session: Session, payloads: list[dict[str, object]]) -> None:
     row = session.connection.execute(CALLS).fetchone()
     assert row is not None
     session.note("enqueue one by one", "in one transaction", rate, "records/s")
-    # The count includes BEGIN and COMMIT, which are not part of an enqueue. The bound allows for these statements.
+    # The count includes BEGIN and COMMIT, which are not part of an enqueue, so the bound is a little above 1.
     per_record = round(row[0] / len(payloads), 2)
     session.note("enqueue one by one", "statements added", per_record, "for each record", at_most=1.01)

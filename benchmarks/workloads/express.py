@@ -1,4 +1,4 @@
-"""Compares two drains: one of flows that become express automatically, and one of the same flows with
+"""Compares the speed and the cost of flows that become express automatically with those of the same flows with
 `express=False`."""
 
 from benchmarks.figures import compare

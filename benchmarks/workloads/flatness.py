@@ -102,7 +102,7 @@ def _under_a_snapshot(session: Session, worker: Worker) -> None:
 
 
 def _beside_readers(session: Session, worker: Worker) -> None:
-    """The readers' scans also use CPU. On a small machine, these scans use a larger share of the CPU."""
+    """The smaller the machine, the larger the share of its CPU that the readers' scans use."""
     count = 5 * session.records
 
     def next_to_readers() -> float:

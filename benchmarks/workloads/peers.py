@@ -105,7 +105,7 @@ def _ours_enqueued(session: Session) -> float:
 
 
 def _latency(session: Session, processes: PeerProcesses) -> None:
-    """Measures our latency twice, before and after the peer's latency, with the same worker of ours."""
+    """Measures our latency with the same worker before and after the peer's latency."""
     before = latency.waits_from_idle(session, LATENCY_JOBS // 2)
     theirs = processes.waits(LATENCY_JOBS)
     ours = before + latency.waits_from_idle(session, LATENCY_JOBS // 2)

@@ -23,8 +23,8 @@ SETTINGS = ProcessorSettings(contact_primary=("test://primary",), contact_second
 
 
 class Channels:
-    """Remembers the notifications in order. For a contact in `broken`, a channel raises ChannelError. For a contact in
-    `hanging`, a channel waits for its event."""
+    """Remembers the notifications in order. `broken`: contacts whose channels raise ChannelError. `hanging`: contacts
+    whose channels wait, each with the event that ends the wait."""
 
     def __init__(self) -> None:
         self.notified: list[tuple[str, str]] = []

@@ -29,7 +29,7 @@ URL = make_url("postgresql://queue@db.example.net/rpa_db")
 
 @pytest.fixture
 def limited_url(database: DatabaseManager, clean_database_url: str) -> Iterator[str]:
-    """Yields the URL of a login that may hold LIMIT connections."""
+    """Yields the URL of a login that can open at most LIMIT connections."""
     roles.grant_roles(database)
     with database.transaction() as cursor:
         cursor.execute(f"DROP ROLE IF EXISTS {LOGIN}".encode())

@@ -1,7 +1,8 @@
 """A task runs for each order, while the worker and the producer are killed and Redis is restarted at random. No
 durable task is lost.
 
-ORDERS is the number of orders. KILLS_REPORT names a file for the report: `make kill-evidence`.
+ORDERS is the number of orders. KILLS_REPORT names a file for the report. `make kill-evidence` sets ORDERS and
+KILLS_REPORT.
 """
 
 import os
@@ -87,7 +88,7 @@ class Outcome:
 
 
 class Shop:
-    """The processes of one application, with the outcome so far."""
+    """The processes of one application, with the figures so far."""
 
     def __init__(
         self, directory: Path, environment: dict[str, str], broker: EmbeddedRedis, *, is_durable: bool
@@ -181,7 +182,7 @@ def running_shop(
 
 
 def write(directory: Path, *, is_durable: bool) -> None:
-    """Writes the application, under the same name, into a directory of its own."""
+    """Writes a copy of the application, with the same module name, into this directory."""
     text = SOURCE.read_text()
     for line, instead in INSTEAD.items() if is_durable else ():
         assert text.count(line) == 1, line

@@ -96,7 +96,7 @@ def test_only_the_lost_part_of_a_batch_is_refused(store: Store) -> None:
 
 
 def test_a_rescue_that_waits_for_nobody_leaves_a_writer_its_records(store: Store) -> None:
-    """The run has ended, but an open transaction of the run still locks the rows that the run has completed. Rescue
+    """The run has ended, but an open transaction of the run still locks the records that the run has completed. Rescue
     leaves these records alone."""
     expected = store.enqueue(4)
     run = store.run()

@@ -1,7 +1,7 @@
-"""Right and wrong calls that enqueue with a flow's function. A type checker checks them.
+"""Calls of a flow's `enqueue` methods, some right and some wrong. A type checker checks them.
 
-`make lint` checks this file. The type checker must refuse each line that has an ignore comment: otherwise it reports
-the comment as unnecessary. Every other line must pass.
+`make lint` checks this file. Each line with an ignore comment must be wrong. If such a line is right, the type checker
+reports the comment as unnecessary. Every other line must pass.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error

@@ -1,4 +1,4 @@
-"""The same order, as a type of each supported library."""
+"""An order of goods, as a type of each supported library."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""`make chaos`: a run of chosen length, and its report. Exits with 1 if a rule was broken or a quota was missed, and
-with 75 if a program is missing, so that nothing could be tested."""
+"""`make chaos`: a run of chosen length, and its report. Exits with 1 if a rule was broken or a quota was not reached,
+and with 75 if a program is missing, so that nothing could be tested."""
 
 import argparse
 import sys

@@ -1,10 +1,10 @@
-"""The rules by which the ledger judges express slices, and the claims and calls of all flows, in the chaos runs.
+"""After a chaos run, the ledger applies these rules to express slices, and to the claims and calls of all flows.
 
-A call names its record, its claim number, its run, and the time at which the record was claimed or held. A call whose
-claim is in the history is the call of an owner. Any other call is an express attempt whose slice ended without an
-outcome. Only records of flows that may be express have such attempts, and each record has at most one for each claim
-number. A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. If the mark is lost,
-the record may have another express attempt.
+A call names its record, its claim number, its run, and the time at which the record was claimed or held. If the history
+contains the claim of a call, the call's run owned the record. Any other call is an express attempt whose slice ended
+without an outcome. Only records of flows that may be express have such attempts, and each record has at most one for
+each claim number. The row lock of a slice leaves a mark in the row (`xmax`), which prevents another express attempt. If
+Postgres crashes before it flushes the mark, the record may have another express attempt.
 
 If a flow declares no batch size, its batches have up to 100 records, and its slices up to 500.
 """

@@ -1,4 +1,4 @@
-"""The faults. Each function injects a fault into the processes of the run, and returns the proof that the fault
+"""The faults. Each function injects a fault into the processes of the chaos run, and returns the proof that the fault
 happened. A function that finds no target returns None. Some faults have to be ended later, for instance by SIGCONT."""
 
 import os

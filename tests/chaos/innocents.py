@@ -14,7 +14,7 @@ ENDED = re.compile(
     r"^(?P<name>[^|\n]*)\|(?P<pid>\d+)\|FATAL:  terminating connection due to administrator command$",
     re.MULTILINE,
 )
-# Rescue logs this line if a run came back after rescue had ended its session.
+# Rescue logs this line if a silent run came back after rescue had ended the run's session.
 CAME_BACK = re.compile(r"session (?P<pid>\d+) was ended because run \S+ was silent, but the run came back")
 # Rescue ends the sessions of dead runs. A process whose handler does not stop ends its own sessions.
 OF_THE_DEAD = """

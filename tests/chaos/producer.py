@@ -81,8 +81,8 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
 
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
-    """A slice ends at the first record that is not completed at once. So with express, most batches have only records
-    that are completed at once. The other batches have more failing and hostile records than usual."""
+    """A slice ends at the first record that is not completed. So with express, most batches have only records that are
+    completed at their first attempt. The other batches have more failing and hostile records than usual."""
     if not is_express():
         return [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < CLEAN_BATCHES:

@@ -29,8 +29,8 @@ def write_report(report: Result) -> str:
 
 
 def write_verdict(report: Result) -> str:
-    """The last lines of a bad run, for readers who see only the end of a log. The text is empty if no rule was broken
-    and no quota was missed."""
+    """The lines that end the output of a bad run, for readers who see only the end of a log. The text is empty if no
+    rule was broken and no quota was missed."""
     lines = [f"Broken: {rule}, for example {examples}" for rule, examples in report.violations.items()]
     lines += [f"Missed: {quota}, {reached} were reached" for quota, reached in report.missed.items()]
     return "".join(f"{line}\n" for line in lines)

@@ -1,7 +1,7 @@
 """A short run in one process, with forced races. Each hazard happens once.
 
-In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So after a
-second it is known whether the ledger, which judges the run, catches a mutant.
+In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So a second
+is enough to find out whether the checks of ledger.py catch a mutant.
 """
 
 import json
@@ -42,7 +42,7 @@ class _RefusedError(Exception):
 
 
 class Scenario:
-    """The hazards, and a worker that meets them. A mutant is a subclass of this class, or replaces a statement."""
+    """The hazards, and a worker that undergoes them. A mutant is a subclass of this class, or replaces a statement."""
 
     settle_seconds = 3.0  # a mutant that has unfinished records after this time never finishes them
 
@@ -241,7 +241,7 @@ class Scenario:
         run.end()
 
     def die(self, run: Run) -> None:
-        """Makes the run's heartbeat older than the lease, and calls rescue, although the run still works."""
+        """Makes the run's heartbeat older than the lease, and calls rescue, although the run goes on working."""
         self.beat(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()

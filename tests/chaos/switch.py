@@ -1,4 +1,4 @@
-"""Tells whether this process belongs to a run with `--express`."""
+"""Tells whether this process belongs to a chaos run with `--express`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`make chaos` says which program is missing. Then its exit code means that nothing could be tested."""
+"""If a program is missing, `make chaos` names the program, and its exit code says that nothing could be tested."""
 
 import re
 

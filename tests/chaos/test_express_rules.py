@@ -1,4 +1,4 @@
-"""The rules about claims, calls and express slices by which the ledger judges the chaos runs. Each rule detects an
+"""Tests the rules by which `ledger.py` judges the claims, calls and express slices of a chaos run. Each rule detects an
 invented violation, and accepts what is allowed."""
 
 from collections.abc import Callable, Iterator, Sequence
@@ -282,8 +282,8 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# One transaction writes all rows of a `Story`, and the batch size is 2. So three records in one `Story` also break the
-# rule about the size of a claim (TOO_MANY).
+# TOO_MANY: for this rule, all records that one transaction claims are one claim. The whole `Story` is one transaction,
+# and the batch size is 2. So three records in a `Story` also break this rule.
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),
     (an_express_attempt_of_a_flow_that_may_not, [NEVER_CLAIMED]),

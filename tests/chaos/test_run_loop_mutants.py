@@ -37,7 +37,7 @@ WHERE datname = current_database() AND application_name LIKE '%%processing_queue
 
 
 class RunLoopScenario:
-    """A scenario in which the records of two flows meet each hazard once."""
+    """Runs the records of two flows. Each hazard happens once, during the call of a handler."""
 
     options = OPTIONS
     express_flows: Sequence[str] = ()

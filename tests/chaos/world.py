@@ -1,4 +1,4 @@
-"""All real processes of a run, on this machine, and the means to inject faults into them."""
+"""All real processes of a chaos run, on this machine, and the means to inject faults into them."""
 
 import os
 import random
@@ -324,7 +324,7 @@ class World:
         return -1
 
     def shut_down(self) -> None:
-        """Ends all processes cleanly, and lets rescue sweep until no run or process counts as alive."""
+        """Ends all processes cleanly. Then repeats rescue until no run or process counts as alive."""
         for process in [*self.beats, *self.workers]:
             try:
                 process.terminate(60)

@@ -1,5 +1,5 @@
-"""`queuectl enqueue` refuses payloads that do not fit the type of the flow. It checks them with the flow's code or, if
-that code is not loaded, with the stored schema."""
+"""`queuectl enqueue` refuses payloads that do not fit the type of the flow. It checks payloads with the flow's code or,
+if that code is not loaded, with the stored schema."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A command that takes long reports on stderr how far it is."""
+"""A command that takes long reports on stderr how far it has got."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,7 +68,7 @@ def test_nothing_is_reported_that_is_done_at_once(
 def test_the_time_before_the_first_chunk_does_not_count(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The user may have thought for minutes before answering the command's question."""
+    """Before the first chunk, the user may need minutes to answer the command's question."""
     progress = Progress()
     monkeypatch.setattr("tasks.cli.frame.PROGRESS_SECONDS", 2)
     for now, count in ((1_000, 1), (1_001, 2), (1_002, 3)):

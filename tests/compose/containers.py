@@ -31,8 +31,8 @@ class Containers:
         }
 
     def up(self) -> None:
-        """Starts the services in compose.yaml's order. Also runs the health checks: Podman itself runs them only with
-        systemd."""
+        """Starts the services in compose.yaml's order. Also runs the health checks, because Podman runs health checks
+        by itself only with systemd."""
         self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")

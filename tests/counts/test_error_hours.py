@@ -28,7 +28,7 @@ class Attempts:
         self._first = 0
 
     def add(self, kind: str, count: int, flow: str = "alpha", **how: Any) -> None:
-        """`apart`: each attempt has a kind of error of its own."""
+        """`apart`: whether each attempt has a kind of error of its own."""
         values = {"outcome": "failed", "apart": False, "age": 0} | how
         with self.database.transaction() as cursor:
             cursor.execute(

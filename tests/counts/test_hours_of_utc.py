@@ -21,7 +21,7 @@ SELECT date_trunc('hour', now(), 'UTC') - interval '3 hours' + n * interval '10 
     jsonb_build_object('kind', jsonb_build_array(1, 1, 1, 'ValueError', 'no'))
 FROM generate_series(0, 11) n, unnest(ARRAY['alpha', 'beta']) AS flow_name
 """
-# Makes an hour that overlaps two UTC hours. Older builds may have stored such hours.
+# Moves an hour of counts by 15 minutes, so that it overlaps two UTC hours. Older builds may have stored such hours.
 AN_ODD_HOUR = """
 UPDATE rollup_hours SET hour = hour + interval '15 minutes', completed = completed + 7
 WHERE flow_name = 'alpha' AND hour = (SELECT min(hour) FROM rollup_hours)

@@ -38,9 +38,9 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name IN ('pla
 
 @pytest.fixture(params=[10, 5000])
 def many_names(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[DatabaseManager]:
-    """When the planner's statistics were made, one flow had all records, and the tables of counts had few flow names.
-    So the planner expects that each name has all records. With statistics of only ten records, the planner also expects
-    few records. Then the planner expects one scan of the table for each name to cost the least."""
+    """The planner's statistics date from a time when all records belonged to one flow, and the tables of counts had
+    rows for few flow names. So the planner expects that each name has all records. If there were only ten records at
+    that time, a scan of the table for each name seems cheapest to the planner."""
     with_one = connect(own_database_url)
     for statement in STATEMENTS:
         with with_one.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""Counts are exact at every moment, even if several processes fold and write, and if deltas are committed late."""
+"""Counts are exact at every moment, even if several processes fold and write at once, or deltas are committed late."""
 
 import threading
 from typing import Any
@@ -99,8 +99,8 @@ def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_datab
         cursor.execute(
             "CREATE TRIGGER wait BEFORE INSERT ON rollup_deltas FOR EACH ROW EXECUTE FUNCTION wait()"
         )
-    # When a transaction takes the first id of a sequence, Postgres writes this to the WAL, so the transaction gets a
-    # transaction id. For the next ids, Postgres writes nothing to the WAL.
+    # The first `nextval` of a sequence writes to the WAL, so it gives its transaction a transaction id. The next calls
+    # of `nextval` write nothing to the WAL.
     add_deltas(database, 1)
     with database.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(1)")
@@ -132,7 +132,7 @@ def fold_until(database: DatabaseManager, question: str) -> None:
 
 
 def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:
-    """`folded_through_id` reaches the last delta when all older transactions have ended, also those of autovacuum."""
+    """When all older transactions have ended, even those of autovacuum, `folded_through_id` reaches the last delta."""
     add_deltas(database, 5)
     marked = "SELECT folded_through_id = pg_sequence_last_value('rollup_deltas_id_seq') FROM rollup_progress"
     fold_until(database, marked)

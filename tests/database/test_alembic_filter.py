@@ -25,7 +25,7 @@ def compared(url: str, models: Any, **options: Any) -> list[Any]:
 
 
 def proposals(url: str, models: Any, **options: Any) -> list[str]:
-    """The changes to tables that autogenerate proposes, for example `add_table orders`."""
+    """The table changes that autogenerate proposes, for example `add_table orders`."""
     changes = compared(url, models, **options)
     return sorted(f"{change[0]} {change[1].name}" for change in changes if change[0].endswith("_table"))
 

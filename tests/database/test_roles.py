@@ -107,8 +107,8 @@ def test_a_worker_does_all_its_work_and_cannot_change_or_remove_records(store: S
 def test_a_worker_process_needs_no_other_role_beside_its_runs(
     worker: Worker, store: Store, login: Login
 ) -> None:
-    """The role also allows what the heartbeat and the idle poll do: heartbeats, rescue, folding the counts, recurring
-    records and progress."""
+    """The role `worker` allows what the heartbeat and the idle poll do: heartbeats, rescue, folding the counts,
+    recurring records and progress."""
 
     def handle(payload: int, context: FlowContext) -> None:
         context.report_progress({"percent": 50})

@@ -47,7 +47,7 @@ def test_no_row(database: DatabaseManager) -> None:
 
 
 def readings() -> Iterator[tuple[str, type[Any]]]:
-    """Finds the calls in queue_store that name a statement and a class. Yields each statement with its class."""
+    """Finds the calls in queue_store that read a statement's rows into a class. Yields each statement and its class."""
     store = Path(import_module("queue_store").__file__ or "").parent
     for path in sorted(store.rglob("*.py")):
         for statement, kind in CALL.findall(path.read_text()):

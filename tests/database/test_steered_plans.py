@@ -39,8 +39,8 @@ def work_off(run: Run) -> None:
 
 
 def test_the_next_future_record_is_found_without_a_walk_over_all_of_them(own_store: Store) -> None:
-    """One walk for each level finds the earliest record. Without a walk for each level, Postgres must read every future
-    record."""
+    """One walk for each level finds the earliest record. Without a walk for each level, Postgres must read all records
+    that are due later."""
     own_store.enqueue(20_000, priority=1, delay=7_200)
     own_store.enqueue(20, priority=5, delay=3_600)
     statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("explain/due")

@@ -1,4 +1,4 @@
-"""No session of a worker waits or works without end."""
+"""No session of a worker waits or works indefinitely."""
 
 import time
 

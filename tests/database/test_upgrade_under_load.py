@@ -2,8 +2,8 @@
 release takes over, then the old release again, then the new release. At the end a third release contracts the
 schema.
 
-UPGRADE_ROWS: how many rows of another flow the queue has. UPGRADE_SECONDS: how long each stage lasts. UPGRADE_REPORT:
-the file for the figures, which `make upgrade-evidence` writes.
+UPGRADE_ROWS: the number of rows of another flow in the queue. UPGRADE_SECONDS: how long each stage lasts.
+UPGRADE_REPORT: the file for the figures, which `make upgrade-evidence` writes.
 """
 
 import os
@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(300 + 20 
 
 @pytest.fixture
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A server with Postgres' own settings, so it is as durable as in production."""
+    """A server with Postgres' default settings, so it is as durable as in production."""
     with reachable_directory() as directory:
         server = EmbeddedPostgres(directory, settings=SEARCH_PATH)
         server.start()

@@ -1,4 +1,5 @@
-"""Makes our backend fit Django's own tests. `tests.django.djangos_own_tests` puts these classes into the tests."""
+"""Makes our backend fit Django's own tests. `tests.django.djangos_own_tests` puts the classes of this module into
+Django's tests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The commands of docs/moving-in.md move jobs from the other systems into the queue, as the page says."""
+"""The commands of docs/moving-in.md move jobs from each supported system into the queue, as the page says."""
 
 import asyncio
 from typing import Any

@@ -200,7 +200,7 @@ def _configured(
 
 @pytest.fixture
 def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In the state with a forgotten transaction, a transaction counts as old at once."""
+    """While the runbook's state with a forgotten transaction is set up, each open transaction counts as old at once."""
     held = database_rules.HELD_SNAPSHOT_SECONDS
     monkeypatch.setattr(database_rules, "HELD_SNAPSHOT_SECONDS", OldWithForgotten(held))
     yield
@@ -266,7 +266,7 @@ def run_shell(line: str, block: Block) -> str:
 
 
 def is_judging(arguments: list[str]) -> bool:
-    """Whether the exit code says what the command found. For other commands, the `exit=` of a block is ignored."""
+    """Whether the command's exit code says what the command found."""
     return arguments[0] in ("check", "doctor", "validate")
 
 

@@ -1,4 +1,4 @@
-"""The statements of SECURITY.md work, and each promise names a test that exists."""
+"""The SQL statements in SECURITY.md work, and each promise on that page names a test that exists."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`queuectl doctor`: its lines, its exit codes, what it needs, and that it changes nothing."""
+"""The lines, the exit codes and the needs of `queuectl doctor`, which changes nothing."""
 
 import json
 import os

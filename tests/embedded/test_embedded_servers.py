@@ -1,5 +1,5 @@
-"""The embedded servers start in any directory, and start again after their starter was killed. They leave no process
-behind."""
+"""The embedded servers start in any directory, and start again after the process that started them was killed. They
+leave no process behind."""
 
 import os
 import signal

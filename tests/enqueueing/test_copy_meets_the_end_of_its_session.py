@@ -48,8 +48,8 @@ class TwoAnswers:
                 threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
                 while (chunk := client.recv(65_536)) and not chunk.endswith(COPY_DONE):
                     server.sendall(chunk)
-                # `close` would not end the session, because the other thread still reads from this socket. The session
-                # must end: while this COPY waits for its client, no other session can drop a database.
+                # `close` would not end the session, because the thread of `_pump` still reads from this socket. The
+                # session must end: while this COPY waits for its client, no other session can drop a database.
                 server.shutdown(socket.SHUT_RDWR)
                 client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
 

@@ -100,7 +100,7 @@ def test_a_bulk_that_replaces_lets_the_last_row_with_a_key_win(processor: Distri
 
 @pytest.mark.parametrize("with_ids", [False, True])
 def test_duplicates_are_found_over_many_chunks(processor: DistributedProcessor, with_ids: bool) -> None:
-    """The bulk copies its first chunks directly. From the first duplicate on, it looks for duplicates before each
+    """A bulk call copies its first chunks directly. From the first duplicate on, it looks for duplicates before each
     COPY."""
     keys = [f"k{n}" for n in range(9_000)] + [f"k{n}" for n in range(8_000, 10_000)]
     done = processor.enqueue_many("send_invoice", keyed(*keys), on_duplicate="skip", with_ids=with_ids)
@@ -126,16 +126,16 @@ def test_the_ids_follow_the_callers_order_beside_duplicates(processor: Distribut
 def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
     processor: DistributedProcessor, first: list[str]
 ) -> None:
-    """Postgres ends the COPY because of the deadlock. The bulk then enqueues its rows in the order of their keys. If
-    `first` names a key, the bulk has already met a duplicate before the deadlock."""
+    """Postgres ends the COPY because of the deadlock. The bulk call then enqueues its rows in the order of their keys.
+    If `first` names a key, the bulk call finds a duplicate before the deadlock."""
     processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin")
     results: list[Any] = []
 
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
         with processor.database.transaction() as cursor:
-            # A session looks for a deadlock only once, `deadlock_timeout` after it begins to wait. Our session must
-            # begin to wait before that moment.
+            # A session looks for a deadlock only once, `deadlock_timeout` after it begins to wait. By then, the other
+            # session must wait, too.
             cursor.execute("SET LOCAL deadlock_timeout = '2s'")
             results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 
@@ -153,7 +153,7 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
 
 
 def test_a_key_that_is_taken_while_a_bulk_skips_is_a_duplicate_too(processor: DistributedProcessor) -> None:
-    """The key `taken` is not visible yet when the bulk looks for duplicates, so the COPY meets the duplicate."""
+    """The key `taken` is not visible yet when the bulk call looks for duplicates, so the COPY fails on that key."""
     twin = processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin").id
     results: list[Any] = []
 

@@ -101,8 +101,8 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
 
 
 def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
-    """When a run begins, and again at each aging claim, it makes up to ten claims of suspects in a row. One claim
-    in twenty is an aging claim."""
+    """When a run begins, and at each aging claim, the run makes up to ten claims of suspects in a row. One claim in
+    twenty is an aging claim."""
     suspects = store.enqueue(25)
     store.execute("UPDATE processing_queue SET batch_limit = 1")
     store.enqueue(1_000, priority=0)
@@ -140,7 +140,7 @@ def test_released_suspects_stay_suspects(store: Store) -> None:
 
 def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> None:
     """Another session has locked one of two records, so each of two rescues finds only one record. Neither rescue
-    treats its record as claimed alone."""
+    treats this record as the run's only record."""
     first, second = store.enqueue(2)
     dead = store.run()
     dead.begin()

@@ -49,7 +49,7 @@ def scrape(collector: QueueCollector) -> dict[str, list[Any]]:
 
 
 def scrape_again(collector: QueueCollector) -> dict[str, list[Any]]:
-    """Scrapes with a new reading, as if the last reading were too old."""
+    """Scrapes again, with a new reading even if the last one is still fresh."""
     collector.read_at = float("-inf")
     return scrape(collector)
 

@@ -213,8 +213,8 @@ def wrong_ends(database: DatabaseManager, cancelled: set[int]) -> list[Any]:
 
 
 def wrong_effects(database: DatabaseManager) -> list[Any]:
-    """Returns each completed record that does not have exactly one effect, and each other record that has an
-    effect."""
+    """Returns each completed record that does not have exactly one effect, and each record that has an effect without
+    being completed."""
     return rows(
         database,
         "SELECT q.id, q.status, count(e.id) FROM processing_queue q "

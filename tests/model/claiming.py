@@ -78,7 +78,8 @@ def claim(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def update_under_the_fence(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Takes the row lock, or is refused. While another run holds the lock, the run waits, and there is no step."""
+    """The run takes the row lock, or the fence refuses the run. While another run holds the lock, this run takes no
+    step."""
     if run.is_gone or run.claim_number <= 0 or run.in_transaction or state.locked_by is not None:
         return
     owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
@@ -187,7 +188,8 @@ ACTIONS: tuple[Action, ...] = (
 
 @dataclass(frozen=True)
 class Exploration:
-    """The number of reachable states, the promises that they break, and a stuck state if there is one."""
+    """The number of reachable states, the queue's promises that are broken in some state, and a stuck state if there
+    is one."""
 
     state_count: int
     broken: tuple[str, ...]

@@ -2,9 +2,9 @@
 
 The model has one record and a few runs, all registered. A run holds a slice in one step, and settles, converts or loses
 the slice in a later step. The session of a slice may be ended while the handler goes on. The process may die. The
-answer to the COMMIT may get lost. If a session cannot be ended, nothing changes. A producer may replace the payload
-once. A lock leaves a mark (xmax) in the row, which vacuum can freeze. The model leaves out frozen marks, which
-runs/has_died_lately.sql covers.
+answer to the COMMIT may get lost. A failed attempt to end a session is not a step of the model, because it changes
+nothing. A producer may replace the payload once. A lock leaves a mark (xmax) in the row, which vacuum can freeze. The
+model leaves out frozen marks, which runs/has_died_lately.sql covers.
 """
 
 from collections.abc import Callable, Iterator
@@ -130,7 +130,7 @@ def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State
 
 
 def rescue(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Rescue locks the row before the UPDATE, and this lock also leaves a mark in the row."""
+    """Like a slice, rescue locks the row before it writes, and so leaves a mark in the row."""
     if run.state == "dead" and not run.is_settled and (state.status, state.owner) == ("processing", i):
         yield state._replace(status="pending", owner=None, mark=-1)
 

@@ -1,4 +1,4 @@
-"""Explores all reachable states of the protocol, within bounds: nothing is doubled or stuck, and every rule is
+"""Explores all reachable states of the protocol, within bounds. No record is doubled or stuck, and every rule is
 needed."""
 
 from dataclasses import fields

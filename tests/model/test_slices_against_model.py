@@ -1,5 +1,5 @@
-"""Compares express slices with a small model, in any sequence of holds, settlements, conversions, rollbacks
-and deaths."""
+"""Compares express slices with a small model, in random sequences of holds, settlements, conversions, rollbacks and
+deaths."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -308,8 +308,8 @@ class SliceMachine(RuleBasedStateMachine):
             self.model[record.id].status = "completed"
 
     def _rescued(self, run: Run) -> None:
-        """Rescue locks a row before the UPDATE, and this lock also leaves a mark in the row.
-        test_store_against_model.py tests the charges."""
+        """Like a slice, rescue locks each row before it writes, and so leaves a mark in the row. The model copies the
+        status from the store, because test_store_against_model.py already checks that status."""
         for record_id, expected in self.model.items():
             if expected.owner is run and expected.status == "processing":
                 expected.status, expected.owner, expected.mark = self.store.status(record_id), None, object()

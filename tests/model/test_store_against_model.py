@@ -202,7 +202,7 @@ class StoreMachine(RuleBasedStateMachine):
     def _rescued(
         self, expected: Expected, *, is_unfinished: bool, is_culprit: bool = False, limit: int | None = None
     ) -> None:
-        """`limit`: the batch limit that the records get, if nobody knows which of them is the culprit."""
+        """`limit`: the batch limit of each record, if nobody knows which record has killed the process."""
         bounds = self.store.settings
         is_endless = (
             is_unfinished

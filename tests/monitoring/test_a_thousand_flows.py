@@ -112,8 +112,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_a_window_reads_only_its_own_minutes(database: DatabaseManager) -> None:
     """The table has rows for every tenth minute of four weeks. If the bounds of the window came from a CTE, the
-    planner would expect a ninth of all rows. With still more rows in the table, the planner would then choose to read
-    the whole table."""
+    planner would expect to read a ninth of all rows. In a larger table, this estimate would make the planner read the
+    whole table."""
     with database.transaction() as cursor:
         cursor.execute(HISTORY)
         cursor.execute("ANALYZE rollup_minutes")

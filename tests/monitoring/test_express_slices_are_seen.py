@@ -42,7 +42,7 @@ def explained(store: Store, record_id: int) -> tuple[str, str]:
 
 @pytest.fixture
 def run(store: Store) -> Run:
-    """A run that holds seven of the nine pending records in a slice. One of the other two records is due later."""
+    """A run whose slice holds seven of the nine pending records. One of the other two records is due later."""
     run = begun(store)
     store.enqueue(8)
     store.enqueue(1, delay=3600)

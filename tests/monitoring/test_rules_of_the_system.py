@@ -18,7 +18,7 @@ from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 @pytest.fixture
 def quiet(database: DatabaseManager) -> Snapshot:
-    """A snapshot of a database without load, whatever the load of the machine is."""
+    """A snapshot that shows a database without load, even if the machine is busy."""
     snapshot = take_snapshot(database, ProcessorSettings())
     server = replace(
         snapshot.server, connection_count=10, connection_limit=100, connections=[], longest_transaction=None
@@ -35,7 +35,7 @@ def connected(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def idle(*counts: int) -> Callable[[Snapshot], Snapshot]:
-    """For each count, adds an application with that many connections that have long been idle in a transaction."""
+    """Adds one application for each count. That number of its connections has long been idle in a transaction."""
     found = [Connections(f"app {number}", 50, 0, 0, 50, count) for number, count in enumerate(counts)]
     return lambda quiet: replace(quiet, server=replace(quiet.server, connections=found))
 

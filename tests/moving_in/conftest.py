@@ -1,4 +1,4 @@
-"""The queue with two flows, a schema for the other system, and the command."""
+"""The queue with two flows, a schema for the other system, and the command `queuectl import`."""
 
 import json
 from collections.abc import Iterator

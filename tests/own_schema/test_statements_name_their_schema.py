@@ -22,7 +22,7 @@ NAMES = sorted(
     }
     - {WITH_A_SEARCH_PATH}
 )
-# Postgres resolves the names in utility statements only when it executes them.
+# Postgres resolves the names in a utility statement only when it executes the statement.
 UTILITY = re.compile(r"\s*(COPY|CREATE|DROP|LOCK|TRUNCATE|RESET|SET|DO)\b")
 TEMPORARY = {"processing_queue_staging", "kept_audit"}
 NAMED = re.compile(r"\b(?:COPY|FROM|TABLE|TRUNCATE|SCHEMA)\s+([a-z_.]+)")

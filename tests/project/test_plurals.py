@@ -1,4 +1,4 @@
-"""Texts use the singular or the plural that fits a count. No text has a plural in brackets."""
+"""Texts use the singular or the plural that fits a count. No text puts the ending of a plural in brackets."""
 
 import re
 

@@ -17,7 +17,7 @@ class Plain(threading.Thread):
     Python."""
 
 
-# Our threads may define these names. Thread's documentation allows overriding `run` and `__init__`.
+# The names that our threads may define. The documentation of Thread allows overriding `run` and `__init__`.
 OVERRIDDEN = {"run", "__init__"} | set(vars(Plain))
 
 

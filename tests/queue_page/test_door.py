@@ -1,4 +1,4 @@
-"""Every request to Flower passes one check of login, host, headers and sizes. If a login is configured, every path
+"""One check of login, host, headers and sizes applies to every request to Flower. If a login is configured, every path
 needs it, except the login and logout pages, the health check and static files. No option switches the check off."""
 
 import re

@@ -1,4 +1,5 @@
-"""Charts show idle time. A chart has every bucket of its time span. A bucket in which nothing happened is zero."""
+"""Charts show idle time. A chart has every bucket of its time span. If nothing happened in a bucket, its counts are
+zero."""
 
 from datetime import timedelta
 from itertools import pairwise

@@ -79,7 +79,7 @@ def test_charts_go_further_back_and_follow_the_pointer(
     assert browser.run("document.querySelector('.queue-legend').textContent") != newest
     browser.click("7d")
     browser.wait("document.querySelector('.queue-spans [aria-pressed=true]').textContent === '7d'")
-    # Now the axis shows days, and the line has a point for each hour.
+    # With a span of 7 days, the axis shows weekdays, and the line has a point for each hour.
     browser.wait("/Mon|Tue|Wed/.test(document.querySelector('.queue-chart').textContent)")
     assert (
         browser.run("document.querySelector('.queue-line-0[d]').getAttribute('d').split('L').length") >= 160

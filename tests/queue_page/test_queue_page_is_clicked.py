@@ -1,4 +1,4 @@
-"""In a real browser, tests the buttons that find or change many records, except `Move to a flow`. Also tests the page
+"""Tests, in a real browser, the buttons that find or change many records, except `Move to a flow`. Also tests the page
 without a mouse."""
 
 import pytest

@@ -29,7 +29,7 @@ def scheduler(
 
 
 def tick(scheduler: OccurrenceScheduler, name: str) -> None:
-    """Notes, as beat does, that a hint for the schedule entry has just been sent."""
+    """Does what beat does when it has just sent a hint for the schedule entry."""
     scheduler.schedule[name] = next(scheduler.schedule[name])
     scheduler.look()
 

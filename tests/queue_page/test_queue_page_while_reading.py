@@ -15,7 +15,7 @@ TROUBLE = "document.querySelector('#queue-trouble').textContent"
 
 
 def change(browser: Browser, script: str) -> None:
-    """Replaces the page's `fetch` with this script. In the script, `was` is the previous `fetch`."""
+    """Replaces the page's `fetch` with a function that runs `script`. In the script, `was` is the previous `fetch`."""
     browser.run(f"{{ const was = window.fetch; window.fetch = (url, ...all) => {{ {script} }} }}; 0")
 
 

@@ -1,5 +1,5 @@
-"""For each alert, the alerts page says who was notified, and who is next and when. The page also says who can be
-reached."""
+"""For each alert, the alerts page says who was notified, who will be notified next, and when. The page also says who
+can be reached."""
 
 import os
 from datetime import datetime

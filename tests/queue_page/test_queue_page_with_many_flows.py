@@ -1,4 +1,4 @@
-"""The overview stays useful with a thousand flows, also on a phone. It shows the first flows, and can filter and sort
+"""The overview stays useful with a thousand flows, even on a phone. It shows the first flows, and can filter and sort
 all of them."""
 
 import os

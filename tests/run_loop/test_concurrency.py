@@ -1,5 +1,5 @@
-"""As many handlers run at the same time as the flow asks for, and no more. The handlers get records of the next batch
-before the previous batch is finished."""
+"""The number of handlers that run at the same time reaches the flow's `concurrency`, and never exceeds it. The handlers
+get records of the next batch before the current batch is finished."""
 
 import asyncio
 import threading

@@ -184,8 +184,8 @@ FAILURES = [ValueError("again"), PermanentError("no"), SnoozeRecord(3600)]
 def test_a_slice_ends_after_a_record_that_is_not_completed(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, kind: Any, failure: Exception
 ) -> None:
-    """Even if a handler fails in slices, but never in claimed batches, each slice charges exactly one record, with one
-    attempt."""
+    """When a handler fails, its slice ends, and the next records are claimed in the normal way. So a handler that fails
+    only in slices costs one attempt, not one attempt for each record of the slice."""
     quick = worker.services.quick_batches["sample"]
     monkeypatch.setattr(
         type(quick), "are_enough", property(lambda self: self.wanted == ENOUGH_BATCHES), raising=True

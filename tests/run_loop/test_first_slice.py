@@ -102,7 +102,7 @@ def test_a_run_begins_with_a_slice_although_the_batch_size_has_changed(worker: W
 
 
 def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -> None:
-    """A whole batch also contains the records that every slice would refuse."""
+    """Only a claim can take the records that every slice refuses."""
     fill(worker, 2 * BATCH_SIZE)
     worker.services.quick_batches["sample"].wanted = ENOUGH_BATCHES + 1
     walk(worker)
@@ -123,7 +123,7 @@ def test_suspects_come_first(worker: Worker) -> None:
 
 
 def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> None:
-    """The whole batch contains the records that the interrupted slice did not start: no later slice can take them."""
+    """Only a claim can take the records that the interrupted slice did not start."""
 
     def stop_once(payload: int) -> None:
         if payload == 2:
@@ -178,7 +178,7 @@ def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
 
 
 def test_a_batch_that_begins_at_the_level_that_has_waited_longest_is_whole(worker: Worker) -> None:
-    """If this batch were smaller, records of low priority might wait much longer."""
+    """If the batch of the level that has waited longest were small, records of low priority might wait much longer."""
     fill(worker, 2 * BATCH_SIZE)
     position = worker.services.position("sample")
     while not position.next_is_aging:
@@ -279,9 +279,9 @@ def test_a_suspect_that_appears_during_the_slice_is_not_left(
 def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    """This COMMIT ends the run and begins the next run. If the COMMIT has happened, the first run is over. Otherwise,
-    the first run writes the outcomes again. In both cases, the process does not work on the next run, which may already
-    be registered."""
+    """The last COMMIT ends the first run and begins the next run. If the COMMIT has happened, the first run is over.
+    Otherwise, the first run writes the outcomes again. In both cases, the process does not work on the next run, which
+    may already be registered."""
     handled: list[int] = []
 
     def lose(payload: int) -> None:

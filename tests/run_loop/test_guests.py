@@ -349,7 +349,7 @@ def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
 
 
 def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) -> None:
-    """In the child, asyncio finds no running loop, so waiting raises an exception."""
+    """In the forked child, asyncio finds no running loop, so waiting raises an exception."""
     calls = tmp_path / "calls"
 
     async def forks(payload: int) -> int:

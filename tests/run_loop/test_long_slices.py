@@ -1,4 +1,4 @@
-"""If a slice becomes long, its records are claimed while a handler runs. So the locks of the slice are soon
+"""If a slice becomes long, the run claims the slice's records while a handler runs. So the slice's locks are soon
 released."""
 
 import asyncio

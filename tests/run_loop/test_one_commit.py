@@ -126,7 +126,7 @@ def test_many_slices_commit_every_row_once(effects: Worker, handler: Any) -> Non
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_the_rows_of_a_record_that_somebody_else_owns_now_never_commit(effects: Worker, handler: Any) -> None:
-    """The claim is taken away in the middle of the slice, over another connection."""
+    """In the middle of the slice, another connection takes the record from the run."""
 
     def steal(payload: dict[str, Any], record_id: int) -> None:
         if payload["what"] == "stolen" and not stolen:

@@ -29,7 +29,7 @@ STATEMENTS = {
 
 @pytest.fixture(params=["express", "claimed", "with savepoints"])
 def express(request: pytest.FixtureRequest, at_once: None, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the flow is express. The slice of a flow that is not express may begin with savepoints."""
+    """Whether the flow is express. If the flow is not express, its slices may begin with savepoints."""
     if request.param == "with savepoints":
         monkeypatch.setattr(one_commit, "FAILING_SLICES", 0)
     return request.param == "express"
@@ -81,7 +81,7 @@ async def asynchronous(
 
 
 HANDLERS = [plain, with_sqlalchemy, asynchronous, asynchronous_with_sqlalchemy]
-# Before the slice of each test, the run claims a batch. The run can be express only after this claim.
+# In each test, the run first claims this batch. Only after that claim can the run be express.
 CLAIMED = [""] * 20
 
 
@@ -170,7 +170,7 @@ def test_a_batch_handler_that_did_that_is_charged_for_the_culprit(effects: Worke
 def test_only_the_handler_that_began_another_transaction_is_charged(
     effects: Worker, handler: Callable[..., Any]
 ) -> None:
-    """The handler has also committed a setting of the session."""
+    """The handler changes a setting of the session, and commits the change."""
     rows = process(effects, handler, ["", "", "rollback, another role, commit", "", ""], express=False)
     assert [row.status for row in rows] == ["completed"] * 2 + ["failed"] + ["completed"] * 2
     assert effects.query("SELECT record_id FROM record_attempts") == [(rows[2].id,)]

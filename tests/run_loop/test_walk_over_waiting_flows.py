@@ -1,5 +1,6 @@
-"""A process goes through the waiting flows in a circle. If two runs in a row find no record, other processes have
-probably run these flows. Then the process reads again which flows wait, and goes backwards from its starting point."""
+"""A process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
+with the first name. If two runs in a row find no record, other processes have probably run the next flows. Then the
+process reads again which flows wait, and goes through them in descending order."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -85,7 +86,7 @@ def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(
 def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_process_stops(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process begins to stop between the two runs."""
+    """The process begins to stop after the COMMIT that ended the first run and began its successor."""
     note = Succession.note
 
     def stop(end: Succession) -> None:

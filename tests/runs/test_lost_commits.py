@@ -59,7 +59,7 @@ def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> N
 def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothing(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lone record would get a crash strike if the run had to be declared dead."""
+    """If the run had to be declared dead, its only record would get a crash strike."""
     flow = worker.declare(lambda payload: None, name="sample")
     record_ids = worker.enqueue("sample", [1])
     lose_the_answer(monkeypatch, has_happened=True)
@@ -126,7 +126,7 @@ def test_a_run_that_never_began_is_not_missed(worker: Worker, monkeypatch: pytes
 def test_what_was_written_before_a_claim_that_failed_counts_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, owner: type, step: str
 ) -> None:
-    """The outcomes are already committed when the claim fails, in a second transaction."""
+    """The claim fails in a second transaction, after the outcomes were committed."""
     original: Callable[..., Any] = getattr(owner, step)
     errors = [error]
 
@@ -206,7 +206,7 @@ def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(st
 def test_an_interrupt_at_the_beginning_of_a_savepoint_leaves_nothing_behind(
     database: DatabaseManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """psycopg believes that it is inside the savepoint, and refuses the ROLLBACK."""
+    """psycopg acts as if the savepoint were still open, and refuses the ROLLBACK."""
     with suppress(KeyboardInterrupt), database.transaction() as cursor:
         pid = cursor.connection.info.backend_pid
         savepoint = cursor.connection.transaction()

@@ -1,5 +1,5 @@
-"""Records of one order_key run one after the other, even if an earlier record becomes claimable while a later
-one runs."""
+"""Records of one order_key are processed one after the other, even if an earlier record becomes claimable while a later
+one is processed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,8 +77,8 @@ def test_it_comes_next(
 
 
 def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
-    """The earlier suspect waits for its key. Other suspects do not wait for that suspect, whatever their batch limit
-    is."""
+    """The earlier suspect waits until the later record of its key is finished. Other suspects do not wait for the
+    earlier suspect, whatever their batch limit is."""
     earlier = late(store)
     first, second = store.enqueue(2)
     store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))

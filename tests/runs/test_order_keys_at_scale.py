@@ -212,8 +212,8 @@ LOOKS: dict[str, Callable[[Run], dict[str, Any]]] = {
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("statistics", ["old", "fresh"])
 def test_whether_a_key_runs_is_asked_of_that_key_alone(own_store: Store, look: str, statistics: str) -> None:
-    """Thousands of other records have run, with and without a key. An open snapshot keeps the index entries of these
-    records."""
+    """Thousands of other records, with and without a key, have been completed. An open snapshot keeps the index entries
+    of these records."""
     store = own_store
     store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
     enqueue_keyed(store, keys=20, count=200)

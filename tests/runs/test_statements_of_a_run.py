@@ -24,7 +24,7 @@ NAMES = (*BEGIN, *EXCHANGE, *WRITE_AND_END, *LAST_LOOK_AND_END, "runs/wait_short
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that runs send from here on."""
+    """The names of all statements that runs send during the test."""
     names = {sql(name): name for name in NAMES if name != "BEGIN"} | {
         b"BEGIN": "BEGIN",
         b"SAVEPOINT successor": "SAVEPOINT",

@@ -36,8 +36,8 @@ def test_a_successor_has_claimed_when_the_run_before_has_ended(other: Store) -> 
 
 
 def test_both_happen_in_one_transaction(other: Store) -> None:
-    """Rows that are written after the savepoint have another transaction id, so the test cannot compare these ids.
-    Instead, it counts the runs that exist at COMMIT."""
+    """The successor begins after a savepoint, so its rows and the rows of the first run have different transaction ids.
+    Therefore the test counts the runs that exist at COMMIT."""
     run, _ = begun(other)
     records = run.begin()
     with other.held().transaction() as cursor:

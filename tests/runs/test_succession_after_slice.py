@@ -125,7 +125,7 @@ def test_if_the_flow_of_the_successor_stays_locked_the_outcomes_are_written_and_
 def test_the_error_may_arrive_while_statements_are_still_being_sent(
     other: Store, monkeypatch: pytest.MonkeyPatch, begins_with_slice: bool
 ) -> None:
-    """psycopg also reads answers while it sends. Here the wait for the lock ends before psycopg has sent everything."""
+    """psycopg reads answers even while it sends. Here the wait for the lock ends before psycopg has sent everything."""
     run, _, in_hand = begun(other, begins_with_slice=begins_with_slice)
     execute = OwnCursor.execute
 

@@ -88,7 +88,7 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
     "a manifest of a list": lambda b: changed(b, lambda m, f: m.update(row_counts=[])),
     "another schema": lambda b: changed(b, lambda m, f: m.update(schema_version="0001")),
 }
-# Only the database notices these faults.
+# The check of the file does not find these faults: the database refuses the rows during the restore.
 FOREIGN: dict[str, Callable[[Path], None]] = {
     "a column that there is not": lambda b: changed(b, lambda m, f: m["columns"]["flows"].append("x")),
     "rows that are none": lambda b: changed(

@@ -52,8 +52,8 @@ def test_a_login_without_a_role_cannot_make_a_trigger_of_them(logins: Logins, fu
 
 @pytest.mark.parametrize("function", A_TRIGGER_OF_OURS)
 def test_a_trigger_of_theirs_on_another_table_does_nothing(store: Store, function: str) -> None:
-    """A permitted user, such as the owner, can create a trigger that calls one of these functions. Then any login
-    can fire the trigger."""
+    """The owner, for example, can create a trigger that calls one of these functions. Every login that may write to the
+    trigger's table can then fire the trigger."""
     run = store.run() if store.enqueue(3) else None
     assert run is not None
     run.write(completed(run.begin()))
@@ -84,7 +84,7 @@ def own_logins(own_database_url: str) -> Iterator[Logins]:
 
 
 def test_an_operator_or_a_function_of_a_producer_is_not_called(own_logins: Logins) -> None:
-    """In a database that was upgraded from Postgres 14, every login may create objects in public."""
+    """In a database that was upgraded from Postgres 14, every login may create objects in the schema `public`."""
     own_logins.store.execute(f"GRANT CREATE ON SCHEMA {TEST_SCHEMA} TO PUBLIC")
     producer = own_logins.connect("test_schemer", "producer")
     producer.execute(

@@ -66,8 +66,8 @@ def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) ->
 
 
 def asking_for_their_turn(database: DatabaseManager) -> int:
-    """Counts the sessions that have asked for the migration lock. Their last statement is the one that asks for the
-    lock, or the ROLLBACK after it."""
+    """Counts the sessions that have asked for the migration lock. The last statement of such a session is the request
+    for the lock, or the ROLLBACK after the request."""
     with database.transaction() as cursor:
         row = cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

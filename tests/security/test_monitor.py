@@ -1,5 +1,5 @@
-"""A login with the role monitor sees no payload, neither in the tables nor in other sessions' statements. Commands name
-the role that they need."""
+"""A login with the role monitor sees no payload, neither in the tables nor in other sessions' statements. If a
+login lacks the role that a command needs, the error names that role."""
 
 import pytest
 from click.testing import CliRunner

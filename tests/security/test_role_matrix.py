@@ -74,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Database:
-    """A database whose owner is not a superuser. Each of the other logins has at most one role."""
+    """A database whose owner is not a superuser. Every login except the owner has at most one role."""
 
     url: str
     columns: dict[str, list[str]]

@@ -65,8 +65,8 @@ def test_a_producer_cancels_its_own_records_and_no_others(logins: Logins) -> Non
 
 @pytest.mark.parametrize("chosen", ["NULL", "'anything'"])
 def test_an_unknown_choice_for_duplicates_is_refused_at_once(logins: Logins, chosen: str) -> None:
-    """If `on_duplicate` was NULL, `enqueue_or_explain` once looped until the statement timeout. Each iteration used up
-    an id."""
+    """With NULL as `on_duplicate`, an older version of `enqueue_or_explain` looped until the statement timeout, and
+    used up an id in each iteration."""
     shop = logins.connect("test_shop", "producer")
     shop.execute((REPLACE % "shop").encode())
     shop.execute("SET statement_timeout = '20s'")

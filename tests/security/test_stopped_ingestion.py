@@ -1,5 +1,5 @@
-"""While ingestion is stopped, the queue accepts only recurring records and the follow-up records of runs. A producer
-cannot pose as a run."""
+"""While ingestion is stopped, the queue accepts recurring records and follow-up records of runs, but no records of
+producers. A producer cannot pose as a run."""
 
 import psycopg
 import pytest

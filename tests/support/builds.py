@@ -64,7 +64,7 @@ class Build:
         return self._run(*QUEUECTL, *arguments)
 
     def queuectl_started(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a command of queuectl in the background. The caller waits for its end."""
+        """Starts a command of queuectl in the background. The caller must wait until the command ends."""
         return subprocess.Popen(
             [sys.executable, *QUEUECTL, *arguments],
             cwd=self.directory,

@@ -1,5 +1,5 @@
--- Each query gives the statements that make objects of one kind, in a fixed order. The statements make the objects of
--- the schema that comes first on the search_path. The queries are separated by empty lines.
+-- Each query returns the SQL statements that make objects of one kind, in a fixed order. The queries describe the
+-- schema that comes first on the search_path. Empty lines separate the queries.
 
 -- Roles
 SELECT concat_ws(' ', 'CREATE ROLE', quote_ident(r.rolname), CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,

@@ -19,7 +19,7 @@ lease."""
 
 
 def alive() -> datetime:
-    """The time of a heartbeat, in the future: its sender counts as alive, however long the test takes."""
+    """A heartbeat time in the future, so that the sender counts as alive, however long the test takes."""
     return datetime.now(UTC) + timedelta(hours=1)
 
 

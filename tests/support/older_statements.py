@@ -44,7 +44,7 @@ def before_unblocked_records(statement: bytes) -> bytes:
 
 
 def before_one_of_a_key(statement: bytes) -> bytes:
-    """Like before_unblocked_records, but also without the check whether another record with the same key is
+    """Like before_unblocked_records, but also removes the check whether another record with the same key is
     processing."""
     older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", before_unblocked_records(statement))
     assert count

@@ -68,7 +68,8 @@ class Promotion:
 
 
 def judged(queue: Queue, producers: Iterable[Producer], received: Iterable[str] = ()) -> Outcome:
-    """Asserts what must always hold, and counts the rest. `received`: the keys of the records that the standby had."""
+    """Asserts what must always hold, and counts what a promotion may cause. `received`: the keys of the records that
+    the standby had received before the link stalled."""
     rows = queue.rows("SELECT correlation_id, id, claim_number, retry_count FROM processing_queue")
     there = {key: record_id for key, record_id, _, _ in rows}
     acknowledged: dict[str, int] = {}

@@ -1,5 +1,4 @@
-"""`make servers`: keeps a Postgres and a Redis for tests running until Ctrl-C, so that no test run has to start
-them."""
+"""`make servers`: runs a Postgres and a Redis until Ctrl-C, so that test runs need not start servers of their own."""
 
 import signal
 import sys

@@ -73,8 +73,8 @@ class PostgresServer:
         return name
 
     def template_database(self) -> str:
-        """The name of a migrated database without connections, from which others can be copied. On a server that
-        outlives this session, later sessions use that database again, until a migration changes."""
+        """The name of a migrated database that has no connections, so that it can be copied. On a server that outlives
+        this session, later sessions use that database again, until a migration changes."""
         if self.is_embedded:
             return self._migrated_database()
         name = f"test_template_{TEST_SCHEMA}_{_migrations_digest()}"

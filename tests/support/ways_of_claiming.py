@@ -10,13 +10,14 @@ def from_the_position(store: Store, count: int) -> list[int]:
 
 
 def next_of_each_key(store: Store, count: int) -> list[int]:
-    """For arrows/claim_next_of_each_key.sql. A run sends this statement during a key scan."""
+    """For arrows/claim_next_of_each_key.sql. A run sends this statement if most due records wait for an earlier
+    record of their order key."""
     return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
 
 
 def suspects(store: Store, count: int) -> list[int]:
-    """For arrows/claim_suspects.sql. If the flow has suspects, the first claim of a run begins with this statement, and
-    so does each aging claim."""
+    """For arrows/claim_suspects.sql. If the flow has suspects, a run begins its first claim, and later one claim in
+    twenty, with this statement."""
     expected = store.enqueue(count)
     store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
     return expected

@@ -1,5 +1,5 @@
-"""The same rule decides which values are accepted, whatever stands beside them. Accepted values arrive. For a refused
-value, the error names its place."""
+"""The same rule decides whether a value is accepted, whatever else the payload contains. Accepted values arrive. For a
+refused value, the error names the value's place."""
 
 import enum
 import uuid

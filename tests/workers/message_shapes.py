@@ -1,5 +1,5 @@
-"""Random messages from a seed. An attacker with knowledge of our task names, their arguments and Celery's headers
-could write such messages."""
+"""Random messages from a seed. An attacker who knows our task names, their arguments and Celery's headers could write
+these messages."""
 
 import base64
 import gzip

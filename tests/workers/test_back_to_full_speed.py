@@ -1,7 +1,7 @@
 """Ten seconds after Postgres or Redis is back, records are processed as fast as before.
 
 RECOVERY_OUTAGES: how often each server is stopped. RECOVERY_HANDLER_MS: how many milliseconds a handler takes.
-RECOVERY_REPORT: the file for the figures, which `make recovery-evidence` writes.
+RECOVERY_REPORT: the file for the figures; `make recovery-evidence` sets it.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Without the broker, work goes on. Once the broker is back, no record is doubled and no record is left waiting.
 
-BROKER_AWAY_SECONDS: how many seconds the broker is stopped. BROKER_AWAY_REPORT: the file for the figures, which `make
-test-broker-away` writes.
+BROKER_AWAY_SECONDS: how many seconds the broker is stopped. BROKER_AWAY_REPORT: the file into which the test writes the
+figures. `make test-broker-away` sets both.
 """
 
 import os

@@ -70,7 +70,8 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
     log: Path,
     tmp_path: Path,
 ) -> None:
-    """Celery never reads the result of a hint that it has given up. By default, the child would wait half a minute for
+    """If Celery abandons a hint during a warm shutdown, it never reads the result of that hint. By default, the child
+    would wait half a minute for
     Celery to read this result."""
     queue.insert("quick", 3)
     environment = settings_environment | {"ACCEPTED": str(tmp_path / "accepted")}

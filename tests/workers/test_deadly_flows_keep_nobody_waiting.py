@@ -23,8 +23,8 @@ class NoBroker:
 
 
 def test_a_new_process_begins_with_the_flow_that_has_the_fewest_runs(worker: Worker) -> None:
-    """Runs of dead processes also count as runs of their flow. The records of the deadly flows have waited an hour
-    longer than the record of `other`."""
+    """A run still counts as a run of its flow after its process has died. The records of the deadly flows have waited
+    an hour longer than the record of `other`."""
     services, begun = worker.services, list[str]()
     services.slots, services.hints = SharedSlots(), NoBroker()  # type: ignore[assignment]
     services.slots.make_ready()

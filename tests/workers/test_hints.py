@@ -21,7 +21,7 @@ pytestmark = pytest.mark.alone
 
 
 def upstream_application(redis_url: str) -> Celery:
-    """Some application with a Celery app of its own, which knows nothing of this project's tasks."""
+    """An application whose own Celery app knows nothing of this project's tasks."""
     app = Celery("upstream", broker=redis_url)
     app.conf.task_create_missing_queues = True
     return app
@@ -88,7 +88,7 @@ def test_hints_stay_bounded_while_no_worker_runs(redis_client: redis.Redis, redi
 
 @pytest.mark.parametrize("url", ["amqp://h", "redis://h:port", "rediss://h?ssl_cert_reqs=perhaps"])
 def test_a_broker_url_that_is_wrong_is_only_a_broker_that_is_away(url: str) -> None:
-    """A wrong URL must not end a run or the search for due records."""
+    """A wrong broker URL must not end a run or the search for due records."""
     hints = CeleryHintSender(SimpleNamespace(conf=SimpleNamespace(broker_url=url)))
     assert hints.is_broker_reachable() is False
     hints.started("quick", 0)

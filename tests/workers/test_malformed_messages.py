@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 
 def message(body: Any = None, headers: Message | None = None, properties: Message | None = None) -> str:
-    """A hint for the flow `quick` as Celery writes it, except for the parts that are given."""
+    """A hint for the flow `quick`, as Celery writes it. Each argument replaces a part of the hint."""
     empty = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     text = json.dumps([["quick"], {"slot": 0}, empty] if body is None else body)
     return json.dumps({

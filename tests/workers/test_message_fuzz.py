@@ -72,8 +72,8 @@ def test_messages_change_nothing(
 
 
 def fill(queue: Queue) -> list[tuple[str, str]]:
-    """Adds history, and pending, failed and cancelled records that cannot be claimed. Returns pairs of a
-    schedule entry and an instant that is not due."""
+    """Adds history, and pending, failed and cancelled records that cannot be claimed. Returns pairs of an entry's name
+    and a time, none of which is a due occurrence."""
     database = queue.database
     filling.add_flow(database, "stopped")
     queue.insert("stopped", 20, '{"n": $n}')

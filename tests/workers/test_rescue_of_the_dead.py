@@ -1,5 +1,5 @@
-"""The records of a killed process are processed again in time. Records that did not kill the process are not
-charged."""
+"""The records of a killed process are processed again within the promised time. Records that did not kill the process
+are not charged."""
 
 import os
 import signal

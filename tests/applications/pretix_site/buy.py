@@ -1,5 +1,5 @@
-"""Creates ten carts and turns them into ten orders. Each order takes two pretix tasks. Input for `python -m pretix
-shell`."""
+"""Creates ten carts and turns them into ten orders. A task of pretix makes each cart, and another task makes each
+order. Input for `python -m pretix shell`."""
 
 # ruff: noqa: T201
 

@@ -1,5 +1,5 @@
 """Python runs this module in every interpreter that has this directory on its PYTHONPATH. CHAOS_CLOCK names a file with
-two clock errors, in seconds: the error that `time.time` has from now on, and the error at its last call. C code still
+two clock errors, in seconds: the error for the next call of `time.time`, and the error of its last call. C code still
 reads the right time."""
 
 import mmap
