@@ -113,7 +113,7 @@ class FlowContext(Generic[PayloadT]):
             raise RecordCancelled(f"record {self.record_id} was asked to stop")
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
-        """Enqueue a new record in the transaction that completes the handler's record. Whatever the kind of the
+        """Enqueue a new record in the transaction that completes the handler's record. With every kind of
         handler, the new record is enqueued only if the handler's record is completed. The new record is enqueued
         even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By default the new
         record gets the correlation id of the handler's record. If no span is current, the new record also gets the

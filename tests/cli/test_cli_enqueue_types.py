@@ -97,7 +97,7 @@ def test_a_flow_without_a_type_imports_no_code(worker: Worker, monkeypatch: pyte
 def test_the_help_says_what_is_checked() -> None:
     said = " ".join(CliRunner().invoke(main, ["enqueue", "--help"]).output.split())
     assert "does not fit the type of the flow's payload" in said
-    assert "the schema that is stored in the database checks it, and converts nothing" in said
+    assert "the schema that is stored in the database checks the line, and no value is converted" in said
 
 
 def test_a_csv_field_is_text_and_the_way_out_is_named(worker: Worker, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_start_waits_while_pgbouncer_does_not_log_in(
     pooler.postgres.stop()
     pooler.wait_until_refused()
     starting = in_background(lambda: patient_start.check_schema("a test"))
-    wait_until(lambda: "this worker waits for at most" in caplog.text, "the first refusal")
+    wait_until(lambda: "this process waits for at most" in caplog.text, "the first refusal")
     pooler.postgres.start()
     starting.result(30)
 

@@ -1,5 +1,5 @@
-"""Anyone who can write to the broker can write to the quarantine's notes. Whatever a note contains, the process that
-reads it does not fail. If an alert rule fails, the other rules are still evaluated."""
+"""Anyone who can write to the broker can write to the quarantine's notes. No content of a note makes the
+process that reads it fail. If an alert rule fails, the other rules are still evaluated."""
 
 import json
 from dataclasses import replace
