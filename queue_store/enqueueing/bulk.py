@@ -18,7 +18,7 @@ from queue_store.enqueueing.new_record import (
 )
 from queue_store.enqueueing.payload_encoders import Encode, encoder_of
 from queue_store.enqueueing.steps import Copy, Rows, Steps, refuse_flow
-from queue_store.errors import DuplicateRecordError, PayloadRejectedError
+from queue_store.errors import PayloadRejectedError
 from queue_store.flow_names import is_flow_name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -133,11 +133,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
     """Returns False, and writes no row of the chunk, if somebody else enqueued one of the keys at the same time."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
-    given = TextArray({key for key in keys if key is not None})
-    twins = yield NamedStatement(
-        "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}
-    )
-    known: dict[str, int] = dict(twins)
+    known = yield from _unfinished_twins(bulk, {key for key in keys if key is not None})
     ids = list(range(-len(chunk), 0))  # placeholders, which only tell the rows of the chunk apart
     if bulk.done.ids is not None:
         ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
@@ -173,37 +169,40 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
         if dedup_key in running:
             done.running_positions.append(first_position + position - 1)
         if done.ids is not None:
-            staged_ids[position - 1] = _known(twin_id, dedup_key)
+            staged_ids[position - 1] = twin_id
     if done.ids is not None:
         done.ids += staged_ids
     done.inserted_count += record_count - len(duplicates)
 
 
 def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
-    """Returns the duplicates and, for "replace", the keys of running records. A key whose record ended between
-    enqueue_staging and replace_staging is free again, so a row with this key is inserted after all."""
+    """Returns the position, the key and the unfinished record's id for each duplicate, and for "replace" the keys of
+    running records. A rival may commit its record while enqueue_staging waits for it. Only a later statement sees this
+    record and its id. A key whose record has ended by then is free again, so a row with this key is inserted after
+    all."""
     duplicates: Rows = []
     running: set[str] = set()
     while found := (yield NamedStatement("enqueueing/enqueue_staging")):
-        if bulk.on_duplicate != "replace":
-            return found, running
         keys = {row[1] for row in found}
-        replaced = yield NamedStatement("enqueueing/replace_staging", {"dedup_keys": list(keys)})
-        running |= {key for key, _, was_replaced in replaced if not was_replaced}
-        freed = keys - {row[0] for row in replaced}
-        duplicates += [row for row in found if row[1] not in freed]
+        if bulk.on_duplicate == "replace":
+            replaced = yield NamedStatement("enqueueing/replace_staging", {"dedup_keys": list(keys)})
+            running |= {key for key, _, was_replaced in replaced if not was_replaced}
+            twins = {key: record_id for key, record_id, _ in replaced}
+        else:
+            twins = {key: record_id for _, key, record_id in found if record_id is not None}
+            if unseen := keys - twins.keys():
+                twins |= yield from _unfinished_twins(bulk, unseen)
+        duplicates += [(position, key, twins[key]) for position, key, _ in found if key in twins]
+        freed = keys - twins.keys()
         if not freed:
             break
         yield NamedStatement("enqueueing/keep_staged_keys", {"dedup_keys": list(freed)})
     return sorted(duplicates), running
 
 
-def _known(twin_id: int | None, dedup_key: str) -> int:
-    if twin_id is None:
-        raise DuplicateRecordError(
-            f"a record with dedup_key {ascii(dedup_key)[:64]} was enqueued and ended during this call: enqueue again"
-        )
-    return twin_id
+def _unfinished_twins(bulk: _Bulk, keys: set[str]) -> Steps[dict[str, int]]:
+    parameters = {"flow_name": bulk.done.flow_name, "dedup_keys": TextArray(keys)}
+    return dict((yield NamedStatement("enqueueing/unfinished_twins", parameters)))
 
 
 def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row]]]:

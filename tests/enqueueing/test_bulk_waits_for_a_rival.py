@@ -1,0 +1,107 @@
+"""A bulk call may wait for the record of another session with the same dedup_key. The call then treats its row as a
+duplicate, and returns that record's id."""
+
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from queue_store import DatabaseManager, DistributedProcessor, NewRecord, enqueue
+from queue_store.database.statements import NamedStatement
+from queue_store.enqueueing import EnqueuedMany, OnDuplicate, connections
+from tests.support.flow_rows import register_flow
+from tests.support.locks import wait_until_blocked
+
+WAITING = "enqueueing/enqueue_staging"
+
+
+@pytest.fixture
+def processor(database: DatabaseManager) -> DistributedProcessor:
+    register_flow(database, "send_invoice")
+    return DistributedProcessor(database)
+
+
+def bulk_meets_rivals(
+    processor: DistributedProcessor, keys: Iterable[str], on_duplicate: OnDuplicate, rivals: Iterable[str]
+) -> tuple[EnqueuedMany, dict[str, int]]:
+    """Enqueues a record for each of `keys` in one call. Each rival is a session that has enqueued its key, and that
+    commits when the call waits for it. Also returns the ids of the rivals' records."""
+    results: list[EnqueuedMany] = []
+    rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
+
+    def enqueue_all() -> None:
+        results.append(processor.enqueue_many("send_invoice", rows, on_duplicate=on_duplicate, with_ids=True))
+
+    call = threading.Thread(target=enqueue_all)
+    ids: dict[str, int] = {}
+    sessions: list[ExitStack] = []
+    for key in rivals:
+        session = ExitStack()
+        cursor = session.enter_context(processor.database.transaction())
+        ids[key] = enqueue(cursor, "send_invoice", {"n": "rival"}, dedup_key=key).id
+        sessions.append(session)
+    call.start()
+    for session in sessions:
+        wait_until_blocked(processor.database)
+        session.close()
+    call.join()
+    [done] = results
+    return done, ids
+
+
+def stored(processor: DistributedProcessor) -> dict[str, Any]:
+    with processor.database.transaction() as cursor:
+        rows = cursor.execute(
+            "SELECT dedup_key, payload -> 'n' FROM processing_queue WHERE status = 'pending'"
+        )
+        return dict(rows.fetchall())
+
+
+def test_the_record_that_a_replacing_bulk_waited_for_is_replaced(processor: DistributedProcessor) -> None:
+    known = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="a").id
+    done, ids = bulk_meets_rivals(processor, ["a", "b", "new"], "replace", ["b"])
+    assert (done.inserted_count, done.duplicate_positions, done.running_positions) == (1, [0, 1], [])
+    assert done.ids is not None
+    assert done.ids[:2] == [known, ids["b"]]
+    assert stored(processor) == {"a": 0, "b": 1, "new": 2}
+
+
+def test_the_record_that_a_skipping_bulk_waited_for_is_kept(processor: DistributedProcessor) -> None:
+    """The COPY waits for b, and the statement after it for c."""
+    known = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="a").id
+    done, ids = bulk_meets_rivals(processor, ["a", "b", "c", "new"], "skip", ["b", "c"])
+    assert (done.inserted_count, done.duplicate_positions) == (1, [0, 1, 2])
+    assert done.ids is not None
+    assert done.ids[:3] == [known, ids["b"], ids["c"]]
+    assert stored(processor) == {"a": "old", "b": "rival", "c": "rival", "new": 3}
+
+
+@pytest.mark.parametrize(("on_duplicate", "rivals"), [("replace", ["c"]), ("skip", ["b", "c"])])
+def test_if_the_record_ends_at_once_the_row_is_inserted_after_all(
+    processor: DistributedProcessor,
+    monkeypatch: pytest.MonkeyPatch,
+    on_duplicate: OnDuplicate,
+    rivals: list[str],
+) -> None:
+    """The record ends after the statement that waited for it, and before the next statement."""
+    processor.enqueue("send_invoice", {"n": "old"}, dedup_key="a")
+    execute = connections._Door.execute
+    ended: list[str] = []
+
+    def end_after(door: Any, query: NamedStatement) -> Any:
+        found = execute(door, query)
+        if query.name == WAITING and not ended:
+            with processor.database.transaction() as cursor:
+                cursor.execute("UPDATE processing_queue SET status = 'cancelled' WHERE dedup_key = 'c'")
+            ended.append("c")
+        return found
+
+    monkeypatch.setattr(connections._Door, "execute", end_after)
+    done, ids = bulk_meets_rivals(processor, ["a", "b", "c", "new"], on_duplicate, rivals)
+    assert ended == ["c"]
+    assert 2 not in done.duplicate_positions
+    assert done.ids is not None
+    assert done.ids[2] != ids["c"]
+    assert stored(processor)["c"] == 2
