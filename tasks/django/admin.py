@@ -47,6 +47,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Django calls this method for actions with `permissions=["operate"]`."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
+    def ids_of(self, request: Any, chosen: QuerySet[Any]) -> list[int]:
+        """Returns no id, and says why, if more records are chosen than the page counts. The page offered to choose
+        only as many as it counted."""
+        ids = list(chosen.values_list("pk", flat=True)[: COUNTED_AT_MOST + 1])
+        if len(ids) <= COUNTED_AT_MOST:
+            return ids
+        text = (
+            f"More than {COUNTED_AT_MOST:,} records match, so nothing was changed. "
+            "Narrow the search, or use queuectl."
+        )
+        self.message_user(request, text, messages.ERROR)
+        return []
+
     def operate(self, request: Any, operation: Any) -> None:
         """Call `operation(operators, actor)`, and show the sentence that it returns or the text of its error."""
         try:
@@ -92,7 +105,8 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Reset the failed ones: try again", permissions=["operate"])
     def reset(self, request: Any, chosen: QuerySet[Any]) -> None:
-        ids = list(chosen.values_list("pk", flat=True))
+        if not (ids := self.ids_of(request, chosen)):
+            return
 
         def operation(operators: Operators, actor: str) -> str:
             done = operators.reset(ids, actor=actor)
@@ -105,7 +119,8 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: Any, chosen: QuerySet[Any]) -> None:
-        ids = list(chosen.values_list("pk", flat=True))
+        if not (ids := self.ids_of(request, chosen)):
+            return
 
         def operation(operators: Operators, actor: str) -> str:
             done = operators.cancel(ids, actor=actor)

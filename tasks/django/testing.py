@@ -143,10 +143,19 @@ def _attempt(attempts: Attempts, record: Record) -> Outcome:
     body = attempts.attempt(record)
     outcome = async_to_sync(_awaited)(body) if attempts.flow.is_async else run_without_waiting(body)
     if savepoint is not None:
-        is_broken = connections[alias].connection.info.transaction_status == TransactionStatus.INERROR
-        end = transaction.savepoint_rollback if is_broken else transaction.savepoint_commit
-        end(savepoint, alias)
+        _end_savepoint(savepoint, alias)
     return outcome
+
+
+def _end_savepoint(savepoint: str, alias: str) -> None:
+    """Rolls back to the savepoint if a statement failed, or if Django wants a rollback, as after an error of `save()`.
+    Django refuses each statement until its wish is taken back."""
+    connection = connections[alias]
+    failed = connection.connection.info.transaction_status == TransactionStatus.INERROR
+    is_broken = failed or connection.needs_rollback
+    transaction.set_rollback(False, using=alias)
+    end = transaction.savepoint_rollback if is_broken else transaction.savepoint_commit
+    end(savepoint, alias)
 
 
 async def _awaited(body: Any) -> Any:

@@ -21,11 +21,11 @@ def admin_client(admin_tables: None, task_worker: Worker) -> Any:
     return client_of(get_user_model().objects.get(username="Olga"))
 
 
-def act(client: Any, model: str, action: str, *keys: object) -> str:
+def act(client: Any, model: str, action: str, *keys: object, **more: str) -> str:
     """Applies the action. Returns the message that the admin shows."""
     answer = client.post(
         f"/admin/processing_queue/{model}/",
-        {"action": action, "_selected_action": [str(key) for key in keys]},
+        {"action": action, "_selected_action": [str(key) for key in keys], **more},
         follow=True,
     )
     assert answer.status_code == 200
@@ -114,6 +114,18 @@ def test_reset_and_cancel(admin_client: Any, shop: Any, work_off: Work, task_wor
     assert task_worker.statuses() == {"cancelled": 1}
     audit = task_worker.query("SELECT actor, action FROM audit_log ORDER BY id")
     assert [(row.actor, row.action) for row in audit] == [("Olga", "reset"), ("Olga", "cancel")]
+
+
+@pytest.mark.parametrize("action", ["reset", "cancel"])
+def test_an_action_on_more_records_than_the_page_counts_changes_nothing(
+    admin_client: Any, shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """The page offers to choose all records that match, and says how many of them it has counted."""
+    monkeypatch.setattr("tasks.django.admin.COUNTED_AT_MOST", 2)
+    results = [shop.add.enqueue(number) for number in range(3)]
+    said = act(admin_client, "record", action, results[0].id, select_across="1")
+    assert "More than 2 records match, so nothing was changed." in said
+    assert task_worker.statuses() == {"pending": 3}
 
 
 def test_pause_and_resume(admin_client: Any, task_worker: Worker) -> None:

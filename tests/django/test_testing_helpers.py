@@ -12,6 +12,7 @@ from tests.support.servers import PostgresServer
 SUITE = """
 from datetime import timedelta
 
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
 from django.utils import timezone
@@ -65,6 +66,16 @@ class InATransaction(TestCase):
         self.assertEqual(run_tasks(), 3)
         broken.refresh()
         self.assertEqual(len(broken.errors), 1)
+
+    def test_a_task_whose_model_breaks_a_rule_fails_alone(self):
+        get_user_model().objects.create(username="Olga")
+        broken = tasks.create_user.enqueue("Olga")
+        sound = tasks.create_user.enqueue("Anna")
+        self.assertEqual(run_tasks(), 3)
+        broken.refresh()
+        sound.refresh()
+        self.assertEqual((len(broken.errors), sound.status), (1, "SUCCESSFUL"))
+        self.assertEqual(get_user_model().objects.count(), 2)
 
 
 class WithCommits(TransactionTestCase):

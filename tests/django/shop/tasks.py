@@ -32,6 +32,13 @@ def insert_order(number: int) -> None:
 
 
 @task
+def create_user(name: str) -> None:
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.create(username=name)
+
+
+@task
 def fail(reason: str) -> None:
     raise CardRefusedError(reason)
 
