@@ -5,14 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
-from psycopg import Cursor
-
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import check_priority
-from queue_store.enqueueing.steps import refuse_flow
-from queue_store.flow_names import is_flow_name
 from queue_store.operators import unknown_flows
 from queue_store.operators.audit import audit
 from queue_store.operators.record_chunks import (
@@ -20,6 +15,7 @@ from queue_store.operators.record_chunks import (
     CancelResult,
     MoveResult,
     ResetResult,
+    checked_ids,
     in_chunks,
     retry_on_conflict,
     shown_ids,
@@ -63,9 +59,10 @@ class Operators:
     ) -> ResetResult:
         """reset: failed → pending. A record with no attempts left gets exactly one attempt. `search`: the search that
         found the records, for the audit log."""
-        done = ResetResult()
-        for chunk in in_chunks(record_ids, self.on_progress):
-            parameters = {**(search or {}), "ids": chunk}
+        done, given = ResetResult(), list(record_ids)
+        older = self._older_twins(given)
+        for chunk in in_chunks(given, self.on_progress):
+            parameters = {**(search or {}), "ids": [i for i in chunk if i not in older]}
             rows = retry_on_conflict(lambda: self._change(actor, "reset", "arrows/reset", parameters))  # noqa: B023
             reset_ids = {row[0] for row in rows}
             done.reset_ids += sorted(reset_ids)
@@ -77,11 +74,7 @@ class Operators:
     ) -> list[int]:
         """The ids of a flow's pending records, in ascending order. With `include_running`, also the ids of the flow's
         processing records."""
-        filters: dict[str, object] = {
-            "flow_name": flow_name,
-            "include_running": include_running,
-            "limit": limit,
-        }
+        filters = {"flow_name": flow_name, "include_running": include_running, "limit": limit}
         return self._ids("operators/unfinished_ids", filters)
 
     def find_live(
@@ -98,12 +91,13 @@ class Operators:
         actor: str,
         reason: str | None = None,
         search: Mapping[str, object] | None = None,
+        pending_only: bool = False,
     ) -> CancelResult:
-        """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its run cancels
-        it."""
-        done = CancelResult()
+        """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its run cancels it.
+        With `pending_only`, such a record is skipped."""
+        done, what_else = CancelResult(), {"actor": actor, "reason": reason, "pending_only": pending_only}
         for chunk in in_chunks(record_ids, self.on_progress):
-            parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
+            parameters = {**(search or {}), **what_else, "ids": chunk}
             rows = retry_on_conflict(lambda: self._change(actor, "cancel", "arrows/cancel", parameters))  # noqa: B023
             what = dict(rows)
             done.cancelled_ids += [i for i in chunk if what.get(i) == "cancelled"]
@@ -160,7 +154,7 @@ class Operators:
     def check_flow(self, flow_name: str) -> None:
         """Raises UnknownFlowError, which suggests a similar name, if the flow is not registered."""
         with self.database.transaction() as cursor:
-            _check_registered(cursor, flow_name)
+            unknown_flows.check_registered(cursor, flow_name)
 
     def check_flow_or_records(self, flow_name: str) -> bool:
         """Whether the name is registered. Raises UnknownFlowError if the name is not registered and has no records
@@ -205,14 +199,21 @@ class Operators:
     def resume_processing(self, *, actor: str) -> list[str]:
         return self._switch("resume_processing", None, actor, None)
 
-    def _ids(self, statement: str, filters: dict[str, object]) -> list[int]:
+    def _older_twins(self, record_ids: list[int]) -> set[int]:
+        """Of the failed records with the same dedup_key, all but the newest. One chunk alone needs no search, because
+        the statement that resets the chunk compares its records. Raises UnknownRecordError."""
+        if len(record_ids) <= CHUNK_RECORDS:
+            return set()
+        return set(self._ids("operators/older_twins", {"ids": checked_ids(record_ids)}))
+
+    def _ids(self, statement: str, filters: Mapping[str, object]) -> list[int]:
         with self.database.transaction() as cursor:
             return [row[0] for row in cursor.execute(sql(statement), filters).fetchall()]
 
     def _switch(self, action: str, flow_name: str | None, actor: str, reason: str | None) -> list[str]:
         with self.database.transaction() as cursor:
             if flow_name is not None:
-                _check_registered(cursor, flow_name)
+                unknown_flows.check_registered(cursor, flow_name)
             rows = cursor.execute(
                 sql(f"flows/{action}"), {"flow_name": flow_name, "reason": reason}
             ).fetchall()
@@ -237,13 +238,11 @@ class Operators:
         one."""
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
-            details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}
+            details = {
+                k: v
+                for k, v in parameters.items()
+                if k != "ids" and isinstance(v, str | int) and v is not False
+            }
             target = shown_ids(sorted(row[0] for row in rows))
             audit(cursor, actor, action, target, len(rows), details)
         return rows
-
-
-def _check_registered(cursor: Cursor[Any], flow_name: str) -> None:
-    known = cursor.execute(sql("flows/flow_names")).fetchall()
-    if not is_flow_name(flow_name) or (flow_name,) not in known:
-        run(cursor, refuse_flow(flow_name))

@@ -28,7 +28,7 @@ class ResetResult:
 @dataclass(slots=True)
 class CancelResult:
     """`asked_ids`: processing or locked records, whose owners were asked to stop them. `skipped_ids`: records that were
-    finished or do not exist."""
+    finished or do not exist, and with `pending_only` also processing or locked records."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])
     asked_ids: list[int] = field(default_factory=list[int])
@@ -62,13 +62,18 @@ def shown_ids(ids: Sequence[int]) -> str:
     return f"records {', '.join(map(str, ids[:20]))}" + (f" … {ids[-1]}" if len(ids) > 20 else "")
 
 
-def in_chunks(record_ids: Iterable[int], on_progress: OnProgress) -> Iterable[list[int]]:
-    """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Calls
-    `on_progress` after each chunk. Raises UnknownRecordError before anything is changed."""
+def checked_ids(record_ids: Iterable[int]) -> list[int]:
+    """Each id once, in ascending order. Raises UnknownRecordError for a value that cannot be an id."""
     known = list(record_ids)
     for record_id in known:
         check_record_id(record_id)
-    remaining, done_count = iter(sorted(set(known))), 0
+    return sorted(set(known))
+
+
+def in_chunks(record_ids: Iterable[int], on_progress: OnProgress) -> Iterable[list[int]]:
+    """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Calls
+    `on_progress` after each chunk. Raises UnknownRecordError before anything is changed."""
+    remaining, done_count = iter(checked_ids(record_ids)), 0
     while chunk := list(islice(remaining, CHUNK_RECORDS)):
         yield chunk
         done_count += len(chunk)

@@ -19,6 +19,12 @@ from queue_store.progress import OnProgress
 from queue_store.suggestions import closest
 
 
+def check_registered(cursor: Cursor[Any], flow_name: str) -> None:
+    """Raises UnknownFlowError if no flow with this name is registered."""
+    if not is_flow_name(flow_name) or flow_name not in read_flow_names(cursor):
+        run(cursor, refuse_flow(flow_name))
+
+
 def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
     """Whether the name is registered. Raises UnknownFlowError if the name is not registered and has no records
     either."""

@@ -1,20 +1,15 @@
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from queue_store.plural import plural
 
-from .frame import (
-    actor_option,
-    confirm,
-    dry_run_option,
-    json_option,
-    processor,
-    reason_option,
-    say,
-    write_json,
-    yes_option,
-)
+from .frame import actor_option, confirm, dry_run_option, json_option, processor, reason_option, yes_option
+from .many_records import end_if_left, report
+
+if TYPE_CHECKING:
+    from queue_store.database.manager import DatabaseManager
 
 
 @click.command()
@@ -42,28 +37,42 @@ def cancel(
     with processor("cancel") as queue:
         if flow_name:
             queue.check_flow_or_records(flow_name)
-        ids = list(record_ids) or queue.find_unfinished(flow_name or "", include_running=not pending_only)
+        ids = sorted(set(record_ids)) or queue.find_unfinished(
+            flow_name or "", include_running=not pending_only
+        )
         if dry_run:
-            _report(
-                as_json, f"{plural(len(ids))} would be cancelled.", {"is_dry_run": True, "found_ids": ids}
-            )
+            _say_what_would_be_cancelled(queue.database, ids, as_json, are_named=bool(record_ids))
             return
         if ids and not record_ids:
             confirm(f"Cancel {plural(len(ids))} of {flow_name}?", yes)
-        done = queue.cancel(ids, actor=actor, reason=reason)
+        done = queue.cancel(ids, actor=actor, reason=reason, pending_only=pending_only)
     text = f"{plural(len(done.cancelled_ids))} cancelled."
     if done.asked_ids:
         text += f" {plural(len(done.asked_ids), 'running record')} asked to stop: each stops when its handler checks "
         text += "for the request, or returns. `queuectl end ID` ends a handler that hangs."
     if done.skipped_ids:
-        text += f" Skipped as finished or unknown: {', '.join(map(str, done.skipped_ids[:20]))}"
-    _report(as_json, text, {"is_dry_run": False, **asdict(done)})
-    if record_ids and done.skipped_ids:
-        raise SystemExit(1)
+        why = "no longer pending" if pending_only else "finished or unknown"
+        text += f" Skipped as {why}: {', '.join(map(str, done.skipped_ids[:20]))}"
+    report(as_json, text, {"is_dry_run": False, **asdict(done)})
+    end_if_left(named_were_skipped=bool(record_ids and done.skipped_ids), found_ids=ids)
 
 
-def _report(as_json: bool, text: str, document: dict[str, object]) -> None:
-    if as_json:
-        write_json(document)
-    else:
-        say(text)
+def _say_what_would_be_cancelled(
+    database: "DatabaseManager", ids: list[int], as_json: bool, *, are_named: bool
+) -> None:
+    from queue_store.operators.dry_run import would_cancel
+
+    with database.transaction() as cursor:
+        would = would_cancel(cursor, ids)
+    text = f"{plural(would.changed_count)} would be cancelled."
+    if would.asked_count:
+        text += f" {plural(would.asked_count, 'running record')} would be asked to stop."
+    if would.skipped_count:
+        text += f" {plural(would.skipped_count)} would be skipped as finished or unknown."
+    counts = {
+        "cancelled_count": would.changed_count,
+        "asked_count": would.asked_count,
+        "skipped_count": would.skipped_count,
+    }
+    report(as_json, text, {"is_dry_run": True, "found_ids": ids} | counts)
+    end_if_left(named_were_skipped=are_named and would.skipped_count > 0, found_ids=ids)

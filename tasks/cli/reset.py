@@ -1,17 +1,16 @@
+from typing import TYPE_CHECKING
+
 import click
 
 from queue_store.plural import plural
 
-from .frame import (
-    actor_option,
-    confirm,
-    dry_run_option,
-    json_option,
-    processor,
-    say,
-    write_json,
-    yes_option,
-)
+from .frame import actor_option, confirm, dry_run_option, json_option, processor, yes_option
+from .many_records import end_if_left, report
+
+if TYPE_CHECKING:
+    from queue_store.database.manager import DatabaseManager
+
+SKIPPED = "they are not failed, or because another record has their dedup_key"
 
 
 @click.command()
@@ -42,26 +41,30 @@ def reset(
     with processor("reset") as queue:
         if flow_name:
             queue.check_flow(flow_name)
-        ids = list(record_ids) or queue.find_failed(flow_name, error=error)
+        ids = sorted(set(record_ids)) or queue.find_failed(flow_name, error=error)
         if dry_run:
-            _report(as_json, f"{plural(len(ids))} would be reset.", {"is_dry_run": True, "found_ids": ids})
+            _say_what_would_be_reset(queue.database, ids, as_json, are_named=bool(record_ids))
             return
         if ids and not record_ids:
             confirm(f"Reset {plural(len(ids), 'failed record')}?", yes)
         done = queue.reset(ids, actor=actor)
     text = f"{plural(len(done.reset_ids))} reset."
     if done.skipped_ids:
-        shown = ", ".join(map(str, done.skipped_ids[:20]))
-        text += f" Skipped, because they are not failed, or because an unfinished record has their dedup_key: {shown}"
-    _report(
-        as_json, text, {"is_dry_run": False, "reset_ids": done.reset_ids, "skipped_ids": done.skipped_ids}
-    )
-    if record_ids and done.skipped_ids:
-        raise SystemExit(1)
+        text += f" Skipped, because {SKIPPED}: {', '.join(map(str, done.skipped_ids[:20]))}"
+    report(as_json, text, {"is_dry_run": False, "reset_ids": done.reset_ids, "skipped_ids": done.skipped_ids})
+    end_if_left(named_were_skipped=bool(record_ids and done.skipped_ids), found_ids=ids)
 
 
-def _report(as_json: bool, text: str, document: dict[str, object]) -> None:
-    if as_json:
-        write_json(document)
-    else:
-        say(text)
+def _say_what_would_be_reset(
+    database: "DatabaseManager", ids: list[int], as_json: bool, *, are_named: bool
+) -> None:
+    from queue_store.operators.dry_run import would_reset
+
+    with database.transaction() as cursor:
+        would = would_reset(cursor, ids)
+    text = f"{plural(would.changed_count)} would be reset."
+    if would.skipped_count:
+        text += f" {plural(would.skipped_count)} would be skipped, because {SKIPPED}."
+    counts = {"reset_count": would.changed_count, "skipped_count": would.skipped_count}
+    report(as_json, text, {"is_dry_run": True, "found_ids": ids} | counts)
+    end_if_left(named_were_skipped=are_named and would.skipped_count > 0, found_ids=ids)

@@ -14,7 +14,8 @@ from tests.support.store import Store, failed
 def cancel(store: Store, record_ids: Sequence[int]) -> dict[int, str]:
     with store.database.transaction() as cursor:
         rows = cursor.execute(
-            sql("arrows/cancel"), {"ids": list(record_ids), "actor": "me", "reason": "a test"}
+            sql("arrows/cancel"),
+            {"ids": list(record_ids), "actor": "me", "reason": "a test", "pending_only": False},
         ).fetchall()
     return dict(rows)
 

@@ -138,7 +138,10 @@ class StoreMachine(RuleBasedStateMachine):
     def ask_to_cancel(self, data: st.DataObject) -> None:
         record_id = data.draw(st.sampled_from(sorted(self.model)))
         with self.store.database.transaction() as cursor:
-            cursor.execute(sql("arrows/cancel"), {"ids": [record_id], "actor": "me", "reason": None})
+            cursor.execute(
+                sql("arrows/cancel"),
+                {"ids": [record_id], "actor": "me", "reason": None, "pending_only": False},
+            )
         expected = self.model[record_id]
         if expected.status == "pending":
             expected.status, expected.batch_limit = "cancelled", None

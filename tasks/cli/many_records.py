@@ -1,0 +1,26 @@
+"""How `reset` and `cancel` report and end."""
+
+from queue_store.plural import plural
+
+from .frame import say, write_json
+
+
+def report(as_json: bool, text: str, document: dict[str, object]) -> None:
+    if as_json:
+        write_json(document)
+    else:
+        say(text)
+
+
+def end_if_left(*, named_were_skipped: bool, found_ids: list[int]) -> None:
+    """Exits with 1 if a record that the caller named was skipped. Also exits with 1, and says so, if the search found
+    so many records that it stopped."""
+    from queue_store.operators.operators import MAXIMUM_RECORDS
+
+    if is_capped := len(found_ids) >= MAXIMUM_RECORDS:
+        say(
+            f"One call takes at most {plural(MAXIMUM_RECORDS)}. Call this command again for the others.",
+            err=True,
+        )
+    if named_were_skipped or is_capped:
+        raise SystemExit(1)
