@@ -31,7 +31,7 @@ from queue_store.records.record import Record
 from queue_store.runs.sessions import run_parameters
 
 LEVELS = tuple(range(10))
-_BEGINNING = ("2000-01-01 00:00Z", 0)
+_BEGINNING = ("1999-12-30 00:00Z", 0)  # before 2000 begins in the time zone of any session that migrated
 WALK_SHARE = 0.05  # the largest share of time for claims without a cursor
 LONGEST_PAUSE_SECONDS = 8.0  # so that a rescued record is found within twenty seconds
 SHORT_WALK_SECONDS = 0.02

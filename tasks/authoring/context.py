@@ -127,10 +127,10 @@ class FlowContext(Generic[PayloadT]):
         )
 
     def report_progress(self, progress: Any) -> bool:
-        """Store the progress of the handler: any JSON of up to 8 kB. The progress is stored at once, over another
-        connection. So the progress is visible before the handler's transaction commits, and is not rolled back with
-        that transaction. Returns False if the record is no longer processing under the handler's claim. Raises
-        PayloadRejectedError, DatabaseUnavailableError."""
+        """Store the progress of the handler: any JSON of up to 8 kB, and of up to 16 kB as jsonb. The progress is
+        stored at once, over another connection. So the progress is visible before the handler's transaction commits,
+        and is not rolled back with that transaction. Returns False if the record is no longer processing under the
+        handler's claim. Raises PayloadRejectedError, DatabaseUnavailableError."""
         return self._run_side.write_progress(
             self.record, encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")
         )

@@ -71,6 +71,9 @@ def test_progress_is_seen_while_the_transaction_of_the_handler_is_open(worker: W
             context.report_progress(float("nan"))
         with pytest.raises(PayloadRejectedError, match="progress"):
             context.report_progress("x" * 10_000)
+        with pytest.raises(PayloadRejectedError, match="16 kB as jsonb"):
+            context.report_progress([1] * 1_400)
+        assert context.report_progress({"done": 3})
 
     assert worker.process(work, [1])[0].status == "completed"
     assert seen == [{"done": 3}]
