@@ -47,11 +47,13 @@ def fold(database: DatabaseManager) -> int:
     return folded
 
 
-def recount(database: DatabaseManager) -> list[Correction]:
-    """Count every row and correct the totals. This scans the whole table, so call it once a night."""
+def recount(database: DatabaseManager, *, dry_run: bool = False) -> list[Correction]:
+    """Count every row and correct the totals. This scans the whole table, so call it once a night. A dry run returns
+    the same corrections, but does not make them, and folds continue."""
     with database.transaction() as cursor:
-        cursor.execute(sql("counts/wait_for_rollups"))
-        return rows_as(cursor.execute(sql("counts/recount")), Correction)
+        if not dry_run:
+            cursor.execute(sql("counts/wait_for_rollups"))
+        return rows_as(cursor.execute(sql("counts/recount"), {"dry_run": dry_run}), Correction)
 
 
 def _fold_step(database: DatabaseManager) -> int:

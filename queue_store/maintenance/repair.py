@@ -29,7 +29,7 @@ def repair(run: MaintenanceRun) -> dict[str, int]:
     """Returns the number of rows that each repair corrected, or in a dry run would correct. For wrong totals, the value
     is the number of flows. For the audit log, it is the number of problems that were found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
-    repaired[COUNTS] = _correct_counts(run)
+    repaired[COUNTS] = len(rollups.recount(run.database, dry_run=run.dry_run))
     repaired[SEALS] = _seal_anew(run)
     run.affected_count += repaired[COUNTS] + repaired[SEALS]
     run.result["repaired"] = repaired
@@ -50,14 +50,6 @@ def _repair(run: MaintenanceRun, name: str) -> int:
         count += len(rows)
         if run.dry_run or len(rows) < RECORDS_AT_ONCE:
             return count
-
-
-def _correct_counts(run: MaintenanceRun) -> int:
-    """The number of flows whose counts were wrong."""
-    if not run.dry_run:
-        return len(rollups.recount(run.database))
-    with run.chunk() as cursor:
-        return len(_found(cursor, COUNTS))
 
 
 def _seal_anew(run: MaintenanceRun) -> int:

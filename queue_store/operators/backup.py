@@ -7,7 +7,7 @@ Neither Postgres' own programs nor a superuser is needed. The backup does not co
 import json
 import zipfile
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,11 @@ def write_backup(
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        [(made_at,)] = cursor.execute(sql("backup/made_at")).fetchall()
         for table in TABLES:
             columns[table] = columns_of(cursor, table)
             counts[table] = copy_out(cursor, table, columns[table], archive, rows)
-        manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
+        manifest = Manifest(made_at.astimezone(UTC).isoformat(), version, counts, columns)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
 
@@ -103,8 +104,8 @@ def restore_backup(
     on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. The present rows are deleted first. If the queue has records,
-    this deletion needs `replace`. A stop of all flows stays in force, and the audit log keeps the rows that were
-    written after the backup.
+    this deletion needs `replace`. A stop of all flows stays in force. The audit log keeps its rows, and gets back the
+    rows that only the backup has.
 
     Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue
     has records and `replace` is False.
@@ -125,7 +126,6 @@ def _restore(
     cursor: Cursor[Any], archive: zipfile.ZipFile, manifest: Manifest, rows: RowCounter, *, replace: bool
 ) -> None:
     stops = cursor.execute(sql("backup/stops")).fetchone()
-    cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
     _make_room(cursor, replace=replace)
     for table in TABLES:
         if table == COUNTS:  # inserting the records added counts, which the backup's counts already include
@@ -178,10 +178,20 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))
-    if _has_rows(cursor, AUDIT):  # skipped if empty, because only the table's owner may truncate it
+    _set_audit_aside(cursor)
+    cursor.execute(sql("backup/prepare_restore"))
+
+
+def _set_audit_aside(cursor: Cursor[Any]) -> None:
+    """Moves the rows of the audit log into a temporary table. The lock waits for open transactions that have added
+    rows, so that these rows are moved, too."""
+    has_rows = _has_rows(cursor, AUDIT)
+    if has_rows:  # only the table's owner may lock and truncate it
+        cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(AUDIT)))
+    cursor.execute(sql("backup/keep_audit"))
+    if has_rows:
         cursor.execute(SQL("TRUNCATE {}").format(_in_schema(AUDIT)))
         cursor.execute(sql("backup/forget_seals"))
-    cursor.execute(sql("backup/prepare_restore"))
 
 
 def _has_rows(cursor: Cursor[Any], table: str) -> bool:

@@ -168,6 +168,21 @@ def test_a_recount_corrects_what_a_foreign_update_changed(database: DatabaseMana
     assert rows(database, TOTALS) == [("alpha", 6, 0, 0, changed)]
 
 
+def test_a_dry_recount_finds_the_same_and_neither_writes_nor_waits_for_a_fold(
+    database: DatabaseManager,
+) -> None:
+    add_deltas(database, 1)
+    rollups.fold(database)
+    before = rows(database, TOTALS)
+    with database.transaction() as folding:
+        folding.execute(sql("counts/wait_for_rollups"))
+        found = rollups.recount(database, dry_run=True)
+    assert found == [rollups.Correction("alpha", -3, -2, 0, 0)]
+    assert rows(database, TOTALS) == before
+    assert rows(database, "SELECT recounted_at FROM rollup_progress") == [(None,)]
+    assert rollups.recount(database) == found
+
+
 def test_the_depth_is_noted_once_a_minute(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         cursor.execute(

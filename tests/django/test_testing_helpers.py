@@ -110,4 +110,4 @@ def test_a_suite_of_an_application(
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Ran 7 tests" in done.stderr
+    assert "Ran 8 tests" in done.stderr

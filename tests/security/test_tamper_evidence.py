@@ -46,6 +46,11 @@ TAMPERED = {
         "totals_that_do_not_add_up",
         None,
     ),
+    "the totals of one flow agree, those of another do not": (
+        "UPDATE rollup_totals SET completed = completed + 5, total = total + 5 * (flow_name = 'done')::integer",
+        "counts_that_do_not_add_up",
+        "wrong_counts",
+    ),
     "the counts below zero": (
         "UPDATE rollup_totals SET completed = -1, total = total - completed - 1 WHERE flow_name = 'done'",
         "counts_that_do_not_add_up",
@@ -140,9 +145,13 @@ def test_it_is_found_said_and_repaired(history: Store, what: str) -> None:
         assert check in found_by(history.database, at_a_glance=True)
         findings = check_queue(history.database, ProcessorSettings(), notify=False).findings
         assert code in {finding.code for finding in findings}
+    with maintenance.begin(history.database, "repair", dry_run=True, actor="Olga") as run:
+        promised = maintenance.repair(run)
+    assert check in found_by(history.database)
     with maintenance.begin(history.database, "repair", dry_run=False, actor="Olga") as run:
         repaired = maintenance.repair(run)
     assert sum(repaired.values()) > 0
+    assert promised == repaired
     assert found_by(history.database) == set()
 
 

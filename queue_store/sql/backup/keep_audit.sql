@@ -1,3 +1,3 @@
--- Keeps the audit rows written since the backup was made, because the backup does not have them.
+-- Keeps the present audit rows until those of the backup are restored.
 CREATE TEMPORARY TABLE kept_audit ON COMMIT DROP AS
-SELECT at, login, actor, action, target, affected_count, details FROM public.audit_log WHERE at > %(made_at)s::timestamptz
+SELECT id, at, login, actor, action, target, affected_count, details FROM public.audit_log

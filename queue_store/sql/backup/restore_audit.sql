@@ -1,2 +1,16 @@
+-- Adds the kept audit rows that the backup does not have. Compares rows instead of times: a row's time is earlier than
+-- its COMMIT, and clocks can be wrong. Equal rows are numbered, so that none is lost. Logins are not compared: if an
+-- operator restored rows into an empty log, these rows name the operator's login.
+WITH kept AS (
+    SELECT *, row_number() OVER (PARTITION BY at, actor, action, target, affected_count, details ORDER BY id) AS copy
+    FROM pg_temp.kept_audit
+), restored AS (
+    SELECT at, actor, action, target, affected_count, details,
+        row_number() OVER (PARTITION BY at, actor, action, target, affected_count, details) AS copy
+    FROM public.audit_log
+)
 INSERT INTO public.audit_log (at, login, actor, action, target, affected_count, details)
-SELECT at, login, actor, action, target, affected_count, details FROM pg_temp.kept_audit ORDER BY at
+SELECT at, k.login, actor, action, target, affected_count, details
+FROM kept k LEFT JOIN restored r USING (at, actor, action, target, affected_count, details, copy)
+WHERE r.at IS NULL
+ORDER BY at, k.id

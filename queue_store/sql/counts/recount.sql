@@ -1,6 +1,6 @@
--- Counts the records in the table, corrects the totals, and returns the corrections. A correction means that
--- somebody changed a status by a plain UPDATE, so that the change was not counted. One statement uses one snapshot, so
--- the deltas that are not folded yet can be subtracted exactly. The next fold adds them.
+-- Counts the records in the table, corrects the totals unless `dry_run`, and returns the corrections. A correction means
+-- that somebody changed a status by a plain UPDATE, so that the change was not counted. One statement uses one snapshot,
+-- so the deltas that are not folded yet can be subtracted exactly. The next fold adds them.
 WITH counted AS MATERIALIZED (
     SELECT flow_name, count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed,
         count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled
@@ -19,13 +19,13 @@ WITH counted AS MATERIALIZED (
     FROM names n LEFT JOIN counted c USING (flow_name) LEFT JOIN unfolded u USING (flow_name)
 ), written AS (
     INSERT INTO public.rollup_totals AS t (flow_name, total, completed, failed, cancelled)
-    SELECT flow_name, total, completed, failed, cancelled FROM correct ORDER BY flow_name
+    SELECT flow_name, total, completed, failed, cancelled FROM correct WHERE NOT %(dry_run)s ORDER BY flow_name
     ON CONFLICT (flow_name) DO UPDATE SET total = excluded.total, completed = excluded.completed,
         failed = excluded.failed, cancelled = excluded.cancelled
     WHERE (t.total, t.completed, t.failed, t.cancelled)
         <> (excluded.total, excluded.completed, excluded.failed, excluded.cancelled)
 ), noted AS (
-    UPDATE public.rollup_progress SET recounted_at = clock_timestamp()
+    UPDATE public.rollup_progress SET recounted_at = clock_timestamp() WHERE NOT %(dry_run)s
 )
 SELECT c.flow_name, c.total - coalesce(t.total, 0) AS total, c.completed - coalesce(t.completed, 0) AS completed,
     c.failed - coalesce(t.failed, 0) AS failed, c.cancelled - coalesce(t.cancelled, 0) AS cancelled
