@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from psycopg import Cursor
+from psycopg import Cursor, Rollback
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.bulk import enqueue_many_steps
-from queue_store.enqueueing.connections import run_atomically
+from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import NewRecord, check_record
 from queue_store.enqueueing.payload_encoders import encoder_of
 from queue_store.errors import PayloadRejectedError
@@ -22,6 +22,7 @@ from queue_store.operators.record_chunks import retry_on_conflict
 
 NO_FLOW = "no flow {flow} is registered: name one with --flow {name}=FLOW, or register it first"
 DUPLICATE = "an unfinished record of {flow} has the same dedup_key"
+OF_GROUP = "another job of its lock cannot be moved: job {id}"
 SHOWN_IDS = 5
 SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', true)"
 
@@ -72,8 +73,8 @@ def move_in(
     """Moves all waiting jobs that can be moved and that no worker takes during the move. With `dry_run`, every batch
     is rolled back. `progress` receives the number of jobs that were looked at. A move can be interrupted and repeated.
 
-    Raises QueueStoreError if the source's tables are not as expected, and IngestionStoppedError if ingestion is
-    stopped. The batches that were moved before the error stay moved."""
+    Raises QueueStoreError if the source's tables or their rows are not as expected, and IngestionStoppedError if
+    ingestion is stopped. The batches that were moved before the error stay moved."""
     done = Moved()
     left: dict[tuple[str, str], Left] = {}
     seen_early: set[Any] = set()
@@ -136,24 +137,47 @@ class _Batch:
         by_flow: dict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             job.problem = job.problem or _problem_of(job, known)
+        _hold_back_groups(jobs)
+        for job in jobs:
             if job.problem is None:
                 by_flow[job.flow_name].append(job)
         for flow_name, of_flow in sorted(by_flow.items()):
             self._enqueue_for(cursor, flow_name, of_flow)
 
     def _enqueue_for(self, cursor: Cursor[Any], flow_name: str, jobs: Sequence[Job]) -> None:
-        rows = [job.record for job in jobs]
-        steps = enqueue_many_steps(
-            flow_name, rows, NewRecord(None), "skip", with_ids=False, is_follow_up=False
-        )
-        enqueued = run_atomically(cursor, steps)
-        for position in enqueued.duplicate_positions:
-            jobs[position].problem = DUPLICATE.format(flow=flow_name)
+        while not self._enqueue_groups(cursor, flow_name, [job for job in jobs if job.problem is None]):
+            pass
         moved = [job.id for job in jobs if job.problem is None]
         if moved:
             self._source.mark_moved(cursor, moved)
             details = {"from": self._source.label, "first": str(moved[0]), "last": str(moved[-1])}
             audit(cursor, self._actor, "import", flow_name, len(moved), details)
+
+    def _enqueue_groups(self, cursor: Cursor[Any], flow_name: str, jobs: Sequence[Job]) -> bool:
+        """Returns False, and writes no record, if a duplicate holds back other jobs of its group."""
+        rows = [job.record for job in jobs]
+        steps = enqueue_many_steps(
+            flow_name, rows, NewRecord(None), "skip", with_ids=False, is_follow_up=False
+        )
+        with cursor.connection.transaction():
+            enqueued = run(cursor, steps)
+            for position in enqueued.duplicate_positions:
+                jobs[position].problem = DUPLICATE.format(flow=flow_name)
+            must_repeat = _hold_back_groups(jobs)
+            if must_repeat:
+                raise Rollback
+        return not must_repeat
+
+
+def _hold_back_groups(jobs: Sequence[Job]) -> bool:
+    """Gives a problem to each job of whose group another job has one. Returns whether there was such a job."""
+    held_back = {job.group: job.id for job in reversed(jobs) if job.group is not None and job.problem}
+    has_others = False
+    for job in jobs:
+        if job.problem is None and job.group is not None and job.group in held_back:
+            job.problem = OF_GROUP.format(id=held_back[job.group])
+            has_others = True
+    return has_others
 
 
 def _problem_of(job: Job, known: set[str]) -> str | None:

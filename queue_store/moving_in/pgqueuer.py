@@ -3,11 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from psycopg import Cursor
 
 from queue_store.enqueueing import NewRecord
-from queue_store.moving_in.source import Job, Waiting, level_of, mapped, require_columns, statement, table_of
+from queue_store.moving_in.source import (
+    Job,
+    Waiting,
+    decoded,
+    level_of,
+    mapped,
+    require_all_moved,
+    require_columns,
+    statement,
+    table_of,
+)
 
 COLUMNS = ("id", "entrypoint", "payload", "priority", "execute_after", "dedupe_key", "status")
 LOG_COLUMNS = ("job_id", "status", "priority", "entrypoint")
@@ -41,6 +50,7 @@ class PgQueuer:
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
         cursor.execute(statement("pgqueuer_moved", jobs=self._jobs, log=self._log), {"ids": list(job_ids)})
+        require_all_moved(cursor, job_ids, self._jobs)
 
     def _job(
         self,
@@ -51,11 +61,7 @@ class PgQueuer:
         execute_after: Any,
         dedupe_key: str | None,
     ) -> Job:
-        problem = None
-        try:
-            value = None if payload is None else orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            value, problem = None, NO_JSON
+        value, problem = decoded(payload, NO_JSON)
         record = NewRecord(
             value,
             priority=level_of(priority),

@@ -6,9 +6,20 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.enqueueing import NewRecord
-from queue_store.moving_in.source import Job, Waiting, level_of, mapped, require_columns, statement, table_of
+from queue_store.moving_in.source import (
+    Job,
+    Waiting,
+    decoded,
+    level_of,
+    mapped,
+    require_all_moved,
+    require_columns,
+    statement,
+    table_of,
+)
 
 COLUMNS = ("id", "task_name", "args", "priority", "scheduled_at", "queueing_lock", "lock", "status")
+NO_JSON = "its args are not JSON"
 IN_USE = "a running job holds its lock: import again when that job has ended"
 SHARED = (
     "jobs of another flow share its lock, but an order_key applies within one flow only: see --split-locks"
@@ -16,8 +27,9 @@ SHARED = (
 
 
 class Procrastinate:
-    """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. `splits_locks`: also move jobs
-    that share a lock and go to several flows. A record then waits only for records of its own flow."""
+    """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. All jobs that share a lock move,
+    or none. `splits_locks`: also move jobs that share a lock and go to several flows. A record then waits only for
+    records of its own flow, and the jobs of a lock and a flow move, or none of them."""
 
     label = "procrastinate"
 
@@ -53,27 +65,31 @@ class Procrastinate:
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
         cursor.execute(statement("procrastinate_moved", jobs=self._jobs), {"ids": list(job_ids)})
+        require_all_moved(cursor, job_ids, self._jobs)
 
     def _job(
         self,
         job_id: int,
         task_name: str,
-        arguments: Any,
+        arguments: str | None,
         priority: int,
         scheduled_at: Any,
         queueing_lock: str | None,
         *,
         order_key: str | None,
     ) -> Job:
+        payload, problem = decoded(None if arguments is None else arguments.encode(), NO_JSON)
         record = NewRecord(
-            arguments,
+            payload,
             priority=level_of(priority),
             scheduled_at=scheduled_at,
             dedup_key=queueing_lock,
             order_key=order_key,
             correlation_id=f"procrastinate job {job_id}",
         )
-        return Job(job_id, task_name, mapped(task_name, self._flow_names), record)
+        flow_name = mapped(task_name, self._flow_names)
+        group = (order_key, flow_name) if order_key is not None and self._splits_locks else order_key
+        return Job(job_id, task_name, flow_name, record, problem, group=group)
 
     def _find_problems(self, cursor: Cursor[Any], jobs: Sequence[Job], locks: Sequence[str]) -> None:
         if not locks:
@@ -89,6 +105,6 @@ class Procrastinate:
             if lock is None:
                 continue
             if lock in held:
-                job.problem = IN_USE
+                job.problem = job.problem or IN_USE
             elif len(flows_of[lock]) > 1 and not self._splits_locks:
-                job.problem = SHARED
+                job.problem = job.problem or SHARED

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from typing import Any, LiteralString, Protocol, cast
 
 from psycopg import Cursor
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from queue_store.database.any_json import read_as_given
 from queue_store.database.statements import sql
 from queue_store.enqueueing import NewRecord
-from queue_store.errors import QueueStoreError
+from queue_store.errors import PayloadRejectedError, QueueStoreError
+from queue_store.records.payload import decode_json
 
 
 @dataclass(slots=True)
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow of
     the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: whether the job's id is after
-    the end of this batch. Such a job was locked now because it must move together with earlier jobs of the batch."""
+    the end of this batch. Such a job was locked now because it must move together with earlier jobs of the batch.
+    `group`: jobs of the same group become records of one flow, and all of them move or none. None: the job moves
+    alone."""
 
     id: Any
     name: str
@@ -24,6 +28,7 @@ class Job:
     record: NewRecord
     problem: str | None = None
     came_early: bool = False
+    group: str | tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,18 @@ class Source(Protocol):
         ...
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        """Marks these jobs as moved. After the COMMIT, no worker of the other system runs a moved job."""
+        """Marks these jobs as moved. After the COMMIT, no worker of the other system runs a moved job. Raises
+        QueueStoreError if the number of marked jobs is not the number of ids."""
         ...
 
 
-def statement(name: str, **identifiers: Identifier) -> Composed:
+def statement(name: str, **parts: Composable) -> Composed:
     """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system."""
-    return SQL(cast("LiteralString", sql(f"moving_in/{name}").decode())).format(**identifiers)
+    return SQL(cast("LiteralString", sql(f"moving_in/{name}").decode())).format(**parts)
 
 
-def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[str], system: str) -> None:
-    """Raises QueueStoreError."""
+def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[str], system: str) -> list[str]:
+    """Returns the names of all columns, in their order. Raises QueueStoreError."""
     named = table.as_string(cursor.connection)
     row = cursor.execute("SELECT to_regclass(%s)::oid", (named,)).fetchone()
     if row is None or row[0] is None:
@@ -78,11 +84,48 @@ def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[st
             f"there is no table {named} in this database, so there is nothing of {system} to move"
         )
     found = cursor.execute(
-        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
+        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
+        " ORDER BY attnum",
         (row[0],),
     ).fetchall()
-    if missing := sorted(set(columns) - {name for (name,) in found}):
+    names = [name for (name,) in found]
+    if missing := sorted(set(columns) - set(names)):
         raise QueueStoreError(f"the table {named} has no column {', '.join(missing)}")
+    return names
+
+
+def require_all_moved(cursor: Cursor[Any], job_ids: Sequence[Any], table: Identifier) -> None:
+    """Raises QueueStoreError, which rolls the batch back, unless the cursor's last statement changed as many rows as
+    there are ids."""
+    if cursor.rowcount != len(job_ids):
+        raise QueueStoreError(
+            f"{len(job_ids)} waiting rows of {table.as_string(cursor.connection)} were to be moved, but "
+            f"{cursor.rowcount} changed, so this batch was rolled back: look for ids that are not unique, and for "
+            "triggers"
+        )
+
+
+def decoded(encoded: bytes | None, not_json: str, field: str = "payload") -> tuple[Any, str | None]:
+    """The value and None, or None and the reason why the value would not arrive unchanged. `not_json`: the reason for
+    bytes that are not JSON. A missing value is null."""
+    if encoded is None:
+        return None, None
+    try:
+        return decode_json(encoded, field), None
+    except PayloadRejectedError as error:
+        return None, str(error) if _is_json(encoded) else not_json
+    except ValueError:
+        return None, not_json
+
+
+def _is_json(encoded: bytes) -> bool:
+    try:
+        read_as_given(encoded)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def table_of(schema: str | None, name: str) -> Identifier:

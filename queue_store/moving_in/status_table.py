@@ -1,18 +1,36 @@
 """A status table of the application's own: a row for each thing to do, with a column for its status."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg import Cursor
-from psycopg.sql import Identifier
+from psycopg.sql import SQL, Identifier
 
 from queue_store.enqueueing import NewRecord
-from queue_store.moving_in.source import Job, Waiting, require_columns, statement, table_of
+from queue_store.errors import PayloadRejectedError, QueueStoreError
+from queue_store.moving_in.source import (
+    Job,
+    Waiting,
+    decoded,
+    require_all_moved,
+    require_columns,
+    statement,
+    table_of,
+)
+from queue_store.records.payload import decode_json
 
 NO_JSON = "its payload is text that is not JSON"
+NO_TABLE = (
+    "{table} is not a table, so no index shows that its ids are unique: name the table that holds the rows"
+)
+NO_ID = (
+    "the column {id} of the table {table} need not identify a row: make the column NOT NULL and create a unique index "
+    "on it alone, or name another column with --id-column; partitions can be imported one by one"
+)
+JSON_TYPES = (114, 3802)  # json, jsonb: the same in every database
 NO_INSTANT = "its time is not an instant with a time zone"
 
 
@@ -66,9 +84,29 @@ class StatusTable:
         self._identifiers = {
             "jobs": self._jobs, "status": Identifier(columns.status), "id": Identifier(columns.id),
         }  # fmt: skip
+        # `check` sets these: the names of the columns to read, and whether the payload's column is json or jsonb.
+        self._wanted = columns.named()
+        self._holds_json = False
 
     def check(self, cursor: Cursor[Any]) -> None:
-        require_columns(cursor, self._jobs, self._columns.named(), self._table)
+        columns = self._columns
+        names = require_columns(cursor, self._jobs, columns.named(), self._table)
+        if columns.payload is not None:
+            payload = Identifier(columns.payload)
+            cursor.execute(statement("table_payload_type", jobs=self._jobs, payload=payload))
+            self._holds_json = (cursor.description or [])[0].type_code in JSON_TYPES
+        elif not columns.fields:
+            self._wanted = names
+        self._require_unique_ids(cursor)
+
+    def _require_unique_ids(self, cursor: Cursor[Any]) -> None:
+        table = self._jobs.as_string(cursor.connection)
+        parameters = {"table": table, "id": self._columns.id}
+        is_table, is_unique = cursor.execute(statement("table_id_column"), parameters).fetchone() or (0, 0)
+        if not is_table:
+            raise QueueStoreError(NO_TABLE.format(table=table))
+        if not is_unique:
+            raise QueueStoreError(NO_ID.format(id=self._columns.id, table=table))
 
     def count(self, cursor: Cursor[Any]) -> Waiting:
         identifiers = {name: self._identifiers[name] for name in ("jobs", "status")}
@@ -77,25 +115,33 @@ class StatusTable:
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
         name = "table_rows" if after_id is None else "table_next_rows"
+        texts = [SQL("to_json(source.{})::text").format(Identifier(column)) for column in self._wanted]
+        taking = statement(name, values=SQL(", ").join(texts), **self._identifiers)
         parameters = {"pending": self._pending, "limit": limit, "after_id": after_id}
-        rows = cursor.execute(statement(name, **self._identifiers), parameters).fetchall()
-        return [self._job(row_id, row) for row_id, row in rows], rows[-1][0] if rows else after_id
+        rows = cursor.execute(taking, parameters).fetchall()
+        jobs = [self._job(row_id, dict(zip(self._wanted, values, strict=True))) for row_id, values in rows]
+        return jobs, rows[-1][0] if rows else after_id
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        parameters = {"moved": self._moved, "ids": list(job_ids)}
+        parameters = {"moved": self._moved, "ids": list(job_ids), "pending": self._pending}
         cursor.execute(statement("table_moved", **self._identifiers), parameters)
+        require_all_moved(cursor, job_ids, self._jobs)
 
-    def _job(self, row_id: Any, row: dict[str, Any]) -> Job:
+    def _job(self, row_id: Any, row: dict[str, str | None]) -> Job:
+        """`row`: each column as JSON, or None for NULL."""
         columns = self._columns
         payload, problem = self._payload(row)
-        scheduled_at = None
-        if columns.scheduled_at is not None and row[columns.scheduled_at] is not None:
-            scheduled_at = _instant(row[columns.scheduled_at])
+        priority = scheduled_at = None
+        if columns.priority is not None:
+            priority, unreadable = decoded(_encoded(row, columns.priority), NO_JSON, "priority")
+            problem = problem or unreadable
+        if (due := _text(row, columns.scheduled_at)) is not None:
+            scheduled_at = _instant(due)
             if scheduled_at is None:
                 problem = problem or NO_INSTANT
         record = NewRecord(
             payload,
-            priority=None if columns.priority is None else row[columns.priority],
+            priority=priority,
             scheduled_at=scheduled_at,
             dedup_key=_text(row, columns.dedup_key),
             order_key=_text(row, columns.order_key),
@@ -103,26 +149,34 @@ class StatusTable:
         )
         return Job(row_id, self._table, self._flow_name, record, problem)
 
-    def _payload(self, row: dict[str, Any]) -> tuple[Any, str | None]:
+    def _payload(self, row: dict[str, str | None]) -> tuple[Any, str | None]:
         if self._columns.payload is None:
             names = self._columns.fields or tuple(name for name in row if name != self._columns.status)
-            return {name: row[name] for name in names}, None
-        payload = row[self._columns.payload]
-        if not isinstance(payload, str):
-            return payload, None
-        try:
-            return orjson.loads(payload), None
-        except orjson.JSONDecodeError:
-            return None, NO_JSON
+            try:
+                return {name: decode_json(_encoded(row, name), f"payload.{name}") for name in names}, None
+            except PayloadRejectedError as error:
+                return None, str(error)
+        value, problem = decoded(_encoded(row, self._columns.payload), NO_JSON)
+        if isinstance(value, str) and not self._holds_json:
+            return decoded(value.encode(), NO_JSON)
+        return value, problem
 
 
-def _text(row: dict[str, Any], column: str | None) -> str | None:
-    return None if column is None or row[column] is None else str(row[column])
+def _encoded(row: dict[str, str | None], column: str) -> bytes:
+    return (row[column] or "null").encode()
 
 
-def _instant(value: Any) -> datetime | None:
+def _text(row: dict[str, str | None], column: str | None) -> str | None:
+    """A text, or a number as Postgres writes it, so that different numbers stay different."""
+    text = None if column is None else row[column]
+    if text is None or text.strip() == "null":
+        return None
+    return json.loads(text) if text.lstrip().startswith('"') else text
+
+
+def _instant(value: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     return instant if instant.utcoffset() is not None else None

@@ -37,8 +37,8 @@ def fill_pgqueuer(url: str) -> None:
 
 def fill_table(importing: Importing) -> None:
     importing.query(
-        "CREATE TABLE the_other.jobs (id bigint GENERATED ALWAYS AS IDENTITY, status text, order_id integer, text text,"
-        " due timestamptz)"
+        "CREATE TABLE the_other.jobs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status text,"
+        " order_id integer, text text, due timestamptz)"
     )
     importing.query("INSERT INTO jobs (status, order_id) VALUES ('waiting', 3), ('done', 4)")
 

@@ -1,6 +1,6 @@
--- Locks waiting rows in the order of their ids. The status is compared as text, because its column may have any
--- type.
-SELECT source.{id}, to_jsonb(source) FROM {jobs} source
+-- Locks waiting rows in the order of their ids. The status is compared as text, because its column may have any type.
+-- `values`: each column that the import reads, as the text of its JSON. So no value is rounded or shortened.
+SELECT source.{id}, ARRAY[{values}] FROM {jobs} source
 WHERE source.{status}::text = ANY(%(pending)s)
 ORDER BY source.{id} LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
