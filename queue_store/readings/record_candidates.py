@@ -1,6 +1,6 @@
-"""Finds, through an index, records of a run, records of a worker, and records with a kind of error."""
+"""Finds, through an index, records of a run, records of a worker, records with a kind of error, and the first record
+since an instant."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,29 +32,66 @@ class SearchedRun:
     finished_at: datetime | None
 
 
-def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None) -> list[SearchedRun]:
-    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. If both a run and a worker are given,
-    returns the run only if it is one of the worker's newest RUNS_AT_MOST runs."""
-    if worker is None:
-        return _runs(cursor, run_id, WorkerFilter())
-    found = _runs(cursor, None, worker)
-    return [run for run in found if run_id in (None, run.flow_instance_id)]
+@dataclass(frozen=True, slots=True)
+class RunCandidates:
+    """`finished_at`: when the last of the runs ended, or None while one of them is alive. `record_ids`: the newest
+    RECORDS_AT_MOST records that are processing under these runs now, and the newest RECORDS_AT_MOST records that these
+    runs attempted without success. `is_capped`: whether a record of the wanted status may be missing, because there are
+    more such runs, attempts or records."""
+
+    run_ids: list[UUID]
+    finished_at: datetime | None
+    record_ids: list[int]
+    is_capped: bool
 
 
-def record_ids_of_runs(cursor: Cursor[Any], run_ids: Sequence[UUID]) -> list[int]:
-    """The newest RECORDS_AT_MOST records that are processing under these runs now, and the newest RECORDS_AT_MOST
-    records that these runs attempted without success."""
-    parameters = {"run_ids": list(run_ids), "limit": RECORDS_AT_MOST}
-    return _ids(cursor, "readings/record_ids_of_runs", parameters)
+def candidates_of_runs(
+    cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None, status: str | None
+) -> RunCandidates:
+    """Of the run with this id, or of the newest RUNS_AT_MOST runs of the worker. If both a run and a worker are given,
+    only of the run, and only if it is one of the worker's newest RUNS_AT_MOST runs."""
+    found = _runs(cursor, run_id if worker is None else None, worker or WorkerFilter())
+    runs = [run for run in found[:RUNS_AT_MOST] if run_id in (None, run.flow_instance_id)]
+    lacks_runs = len(found) > RUNS_AT_MOST and not (run_id and runs)
+    run_ids = [run.flow_instance_id for run in runs]
+    ends = [run.finished_at for run in runs if run.finished_at is not None]
+    finished_at = max(ends) if runs and len(ends) == len(runs) else None
+    parameters = {"run_ids": run_ids, "limit": RECORDS_AT_MOST + 1}
+    rows = cursor.execute(sql("readings/record_ids_of_runs"), parameters, prepare=False).fetchall()
+    processing, attempted = (
+        sorted((record_id for record_id, is_attempt in rows if is_attempt is kind), reverse=True)
+        for kind in (False, True)
+    )
+    # A search that is not by the status `processing` reads the processing records of these runs from the table, too.
+    lacks_records = len(attempted) > RECORDS_AT_MOST or (
+        status == "processing" and len(processing) > RECORDS_AT_MOST
+    )
+    ids = {*processing[:RECORDS_AT_MOST], *attempted[:RECORDS_AT_MOST]}
+    return RunCandidates(run_ids, finished_at, list(ids), lacks_runs or lacks_records)
 
 
 def record_ids_of_group(
-    cursor: Cursor[Any], error_group: str, flow_name: str | None, limit: int = RECORDS_AT_MOST
+    cursor: Cursor[Any], error_group: str, flow_name: str | None, limit: int
 ) -> list[int]:
     """The record ids of the newest `limit` attempts that ended with this kind of error; an id may appear more
     than once."""
     parameters = {"error_group": error_group, "flow_name": flow_name, "limit": limit}
     return _ids(cursor, "readings/record_ids_of_group", parameters)
+
+
+def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
+    """The id at which the records created at `instant` or later begin, by binary search."""
+    row = cursor.execute(sql("readings/id_range")).fetchone()
+    lowest, highest = row or (0, 0)
+    low, high = lowest, highest + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = cursor.execute(sql("readings/record_at_or_after"), {"id": middle}).fetchone()
+        if found is None or found[1] >= instant:
+            high = middle
+        else:
+            low = found[0] + 1
+    return low
 
 
 def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> list[SearchedRun]:
@@ -63,7 +100,7 @@ def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> lis
         "worker_process_id": worker.worker_process_id,
         "hostname": worker.hostname,
         "pid": worker.pid,
-        "limit": RUNS_AT_MOST,
+        "limit": RUNS_AT_MOST + 1,
     }
     return rows_as(cursor.execute(sql("readings/runs_searched"), parameters, prepare=False), SearchedRun)
 

@@ -13,9 +13,9 @@ from queue_store.errors import TooManyMatchesError
 from queue_store.readings.record_candidates import (
     RECORDS_AT_MOST,
     WorkerFilter,
-    find_runs,
+    candidates_of_runs,
+    first_id_since,
     record_ids_of_group,
-    record_ids_of_runs,
 )
 
 LOOK_AT_MOST = 20_000
@@ -77,8 +77,9 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether the search
-    has looked only at the newest RECORDS_AT_MOST attempts with the wanted kind of error."""
+    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether records
+    may be missing, because there are too many attempts with the wanted kind of error, or runs or attempts of the wanted
+    worker or run."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -95,7 +96,14 @@ def find_records(
     """
     wanted, of_runs = _with_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
-        return RecordPage([], None)
+        return RecordPage([], None, of_runs["is_capped"])
+    page = _page(cursor, wanted, of_runs, limit, look_at_most)
+    return replace(page, is_capped=page.is_capped or of_runs["is_capped"])
+
+
+def _page(
+    cursor: Cursor[Any], wanted: RecordFilter, of_runs: dict[str, Any], limit: int, look_at_most: int
+) -> RecordPage:
     everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most) | of_runs
     parameters = everything | {"before_id": min(wanted.before_id, everything["before_id"])}
     if wanted.error_group is not None:
@@ -142,14 +150,12 @@ def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_m
 def _with_runs(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[RecordFilter, dict[str, Any]]:
     """A run works only on records that were created before its end, so newer records are not read."""
     if wanted.run_id is None and wanted.worker is None:
-        return wanted, {"run_ids": None, "run_record_ids": []}
-    runs = find_runs(cursor, wanted.run_id, wanted.worker)
-    run_ids = [run.flow_instance_id for run in runs]
-    ends = [run.finished_at for run in runs if run.finished_at is not None]
-    if runs and len(ends) == len(runs):
-        last = max(ends)
-        wanted = replace(wanted, created_before=min(last, wanted.created_before or last))
-    return wanted, {"run_ids": run_ids, "run_record_ids": record_ids_of_runs(cursor, run_ids)}
+        return wanted, {"run_ids": None, "run_record_ids": [], "is_capped": False}
+    found = candidates_of_runs(cursor, wanted.run_id, wanted.worker, wanted.status)
+    if (end := found.finished_at) is not None:
+        wanted = replace(wanted, created_before=min(end, wanted.created_before or end))
+    of_runs = {"run_ids": found.run_ids, "run_record_ids": found.record_ids, "is_capped": found.is_capped}
+    return wanted, of_runs
 
 
 def _known(cursor: Cursor[Any], wanted: RecordFilter, everything: dict[str, Any]) -> list[RecordRow]:
@@ -167,9 +173,9 @@ def _by_id(cursor: Cursor[Any], parameters: dict[str, Any], ids: list[int]) -> R
 
 
 def _of_group(cursor: Cursor[Any], wanted: RecordFilter, parameters: dict[str, Any]) -> RecordPage:
-    ids = record_ids_of_group(cursor, wanted.error_group or "", wanted.flow_name)
-    found = _by_id(cursor, parameters, list(set(ids)))
-    return replace(found, is_capped=len(ids) == RECORDS_AT_MOST)
+    ids = record_ids_of_group(cursor, wanted.error_group or "", wanted.flow_name, RECORDS_AT_MOST + 1)
+    found = _by_id(cursor, parameters, list(set(ids[:RECORDS_AT_MOST])))
+    return replace(found, is_capped=len(ids) > RECORDS_AT_MOST)
 
 
 def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None:
@@ -229,22 +235,8 @@ def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | No
 def _by_dates(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[int, RecordFilter]:
     """Turns dates into ids by binary search. Ids are in the order of creation, except for records whose transactions
     overlapped."""
-    from_id = 0 if wanted.created_from is None else _first_id_since(cursor, wanted.created_from)
+    from_id = 0 if wanted.created_from is None else first_id_since(cursor, wanted.created_from)
     if wanted.created_before is not None:
-        before_id = min(wanted.before_id, _first_id_since(cursor, wanted.created_before))
+        before_id = min(wanted.before_id, first_id_since(cursor, wanted.created_before))
         wanted = replace(wanted, before_id=before_id)
     return from_id, wanted
-
-
-def _first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    row = cursor.execute(sql("readings/id_range")).fetchone()
-    lowest, highest = row or (0, 0)
-    low, high = lowest, highest + 1
-    while low < high:
-        middle = (low + high) // 2
-        found = cursor.execute(sql("readings/record_at_or_after"), {"id": middle}).fetchone()
-        if found is None or found[1] >= instant:
-            high = middle
-        else:
-            low = found[0] + 1
-    return low

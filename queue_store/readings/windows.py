@@ -1,7 +1,7 @@
 """What happened in a window that ends now."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ MINIMUM_OUTCOMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The counts of one flow, or of all flows, in the last `seconds`."""
+    """The counts of one flow, or of all flows, in the last `seconds`. `covered_seconds`: the real length of the window,
+    which begins at a whole minute and so is up to a minute longer. 0 if nothing was read."""
 
     seconds: float
     flow_name: str
@@ -36,6 +37,7 @@ class Window:
     processing_histogram: Sequence[int] = ()
     wait_seconds: float = 0.0
     wait_histogram: Sequence[int] = ()
+    covered_seconds: float = field(default=0.0, compare=False)
 
     @property
     def outcomes(self) -> int:
@@ -67,6 +69,14 @@ class Window:
     @property
     def enqueued_per_hour(self) -> float:
         return round(self.enqueued * 3600 / self.seconds, 2)
+
+    @property
+    def outcomes_per_minute(self) -> int:
+        return round(self.outcomes * 60 / (self.covered_seconds or self.seconds))
+
+    @property
+    def enqueued_per_minute(self) -> int:
+        return round(self.enqueued * 60 / (self.covered_seconds or self.seconds))
 
     @property
     def average_processing_seconds(self) -> float | None:
@@ -146,7 +156,7 @@ def add_up(windows: Iterable[Window], seconds: float) -> Window:
     sums = {
         name: sum(getattr(window, name) for window in windows)
         for name in (f.name for f in fields(Window) if f.type in (int, float))
-        if name != "seconds"
+        if name not in ("seconds", "covered_seconds")
     }
     return Window(
         seconds,
@@ -154,6 +164,7 @@ def add_up(windows: Iterable[Window], seconds: float) -> Window:
         **sums,
         processing_histogram=_add_histograms(window.processing_histogram for window in windows),
         wait_histogram=_add_histograms(window.wait_histogram for window in windows),
+        covered_seconds=max((window.covered_seconds for window in windows), default=0.0),
     )
 
 

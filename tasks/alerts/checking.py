@@ -16,7 +16,7 @@ from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
 from .sending import WORKER, send_notifications
-from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
+from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase, note_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,13 @@ def check_queue(
         if notify:
             _store_alerts(database, judgement)
     except ReadOnlyServerError as error:
-        if notify:
-            UnusableDatabase(database, settings, UNREACHABLE).is_back()
         return report_unusable(database, settings, error, notify=notify)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
         return report_unusable(database, settings, error, notify=notify)
     if not notify:
         return CheckResult(judgement.findings)
-    for code in (UNREACHABLE, TAKES_NO_WRITES):
-        UnusableDatabase(database, settings, code).is_back()
+    note_usable(database, settings)
     return CheckResult(judgement.findings, send_notifications(database, settings))
 
 
@@ -63,6 +60,8 @@ def report_unusable(
     database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
 ) -> CheckResult:
     takes_no_writes = isinstance(error, ReadOnlyServerError)
+    if takes_no_writes and notify:  # the server answered
+        UnusableDatabase(database, settings, UNREACHABLE).is_back()
     finding = Finding(
         code=TAKES_NO_WRITES if takes_no_writes else UNREACHABLE,
         level="emergency",

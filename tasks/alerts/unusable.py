@@ -23,6 +23,13 @@ _BACK = {
 }
 
 
+def note_usable(database: DatabaseManager, settings: ProcessorSettings) -> None:
+    """Call this when the database has answered this process and takes writes. Each machine has files of its own, so
+    each machine notifies the contacts that the problem is over."""
+    for code in _BACK:
+        UnusableDatabase(database, settings, code).is_back()
+
+
 class UnusableDatabase:
     """Keeps a file that lists the contacts that were notified of the unusable database. The file is on this machine.
     There is one file for each combination of user, environment, database, schema and finding code."""
@@ -34,19 +41,28 @@ class UnusableDatabase:
 
     def is_gone(self, finding: Finding) -> int:
         """The first call notifies all contacts that this process has channels to. Later calls notify only the contacts
-        that could not be reached before. Returns how many were notified."""
-        state = self._read() or {"since": time.time(), "notified": []}
-        recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
-        notified = self._notify(recipients, "opened", finding, state["since"])
-        self._file.write({**state, "notified": [*state["notified"], *notified]})
-        return len(notified)
+        that could not be reached before. A call does nothing while another process of this machine notifies. Returns
+        how many were notified."""
+        with self._file.lock() as is_mine:
+            if not is_mine:
+                return 0
+            state = self._read() or {"since": time.time(), "notified": []}
+            recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
+            notified = self._notify(recipients, "opened", finding, state["since"])
+            self._file.write({**state, "notified": [*state["notified"], *notified]})
+            return len(notified)
 
     def is_back(self) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
-        call tries again to notify this contact. Returns how many were notified."""
-        state = self._read()
-        if state is None:
+        call tries again to notify this contact. A call does nothing while another process of this machine notifies.
+        Returns how many were notified."""
+        if self._read() is None:
             return 0
+        with self._file.lock() as is_mine:
+            state = self._read() if is_mine else None
+            return 0 if state is None else self._end(state)
+
+    def _end(self, state: dict[str, Any]) -> int:
         finding = Finding(
             code=self._code,
             level="emergency",

@@ -50,8 +50,9 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
-        last check began less than CHECK_SECONDS ago. A process that makes no check sends the waiting notifications that
-        it has channels for, but only if it is the first process of its worker.
+        last check began less than CHECK_SECONDS ago. A process that makes no check notifies the contacts if an outage
+        that this machine reported is over, because the server has executed the UPDATE of the lease. This process also
+        sends the waiting notifications that it has channels for. Both are done only by the first process of a worker.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings
@@ -73,11 +74,17 @@ class Sentinel(threading.Thread):
             check_queue(database, settings, notify=True)
         elif self._services.slots.is_first:
             from ..alerts.sending import send_what_waits
+            from ..alerts.unusable import note_usable
 
+            note_usable(database, settings)
             send_what_waits(database, settings)
 
     def _say_who_may(self) -> None:
         from ..alerts.sending import reachable_contacts
+        from ..alerts.unusable import note_usable
+
+        if self._services.slots.is_first:  # this process may have reported an outage that is over now
+            note_usable(self._services.database, self._services.settings)
 
         logger.info("this login may not act as the sentinel: a worker of the control queue must do so")
         if len(reachable_contacts(self._services.settings)) > 1:

@@ -1,9 +1,13 @@
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from .frame import processor, say, write_json_line
 from .live import QueueLook, interval_option, lines_option, look_at_queue, times_option
+
+if TYPE_CHECKING:
+    from queue_store.distributed_processor import DistributedProcessor
 
 
 @click.command()
@@ -31,9 +35,19 @@ def follow(flow_name: str, interval: float, times: int | None, until_empty: bool
                 say(_line(look, blocking))
             looks += 1
             (flow,) = look.flows
-            if looks == times or (until_empty and not flow.pending and not flow.processing):
+            is_empty = until_empty and not flow.pending and not flow.processing
+            if looks == times or (is_empty and not _left(queue, flow_name)):
                 return
             time.sleep(interval)
+
+
+def _left(queue: "DistributedProcessor", flow_name: str) -> int:
+    """How many records are unfinished on the primary, because a replica that lags does not have the newest records."""
+    from queue_store.database.bounded_read import bounded_read
+    from queue_store.readings.unfinished import unfinished_counts
+
+    with bounded_read(queue.database) as cursor:
+        return unfinished_counts(cursor, flow_name).total
 
 
 def _line(look: QueueLook, blocking: list[str]) -> str:

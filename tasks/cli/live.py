@@ -82,8 +82,8 @@ class QueueLook:
             f"{flow.processing:,}",
             f"{flow.failed:,}",
             "-" if flow.oldest_due_seconds is None else lasting(flow.oldest_due_seconds),
-            f"{minute.enqueued if minute else 0:,}",
-            f"{minute.outcomes if minute else 0:,}",
+            f"{minute.enqueued_per_minute if minute else 0:,}",
+            f"{minute.outcomes_per_minute if minute else 0:,}",
             _percent(hour.success_rate_percent if hour else None),
             _seconds(hour.processing_percentile(0.5) if hour else None),
             _seconds(hour.processing_percentile(0.95) if hour else None),
@@ -100,13 +100,15 @@ def look_at_queue(
         minute, hour = (read_window(cursor, seconds, names) for seconds in (MINUTE_SECONDS, HOUR_SECONDS))
     with bounded_read(database) as cursor:
         fleet = read_fleet(cursor, settings)
+        if flow_name is not None and not flows:  # a replica that lags does not have a new flow yet
+            flows = read_flow_counts(cursor, flow_name)
     return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))
 
 
 def _figures(minute: Window | None, hour: Window | None) -> dict[str, float | None]:
     return {
-        "enqueued_last_minute": minute.enqueued if minute else 0,
-        "outcomes_last_minute": minute.outcomes if minute else 0,
+        "enqueued_last_minute": minute.enqueued_per_minute if minute else 0,
+        "outcomes_last_minute": minute.outcomes_per_minute if minute else 0,
         "success_rate_percent": hour.success_rate_percent if hour else None,
         "processing_seconds_median": hour.processing_percentile(0.5) if hour else None,
         "processing_seconds_95_percent": hour.processing_percentile(0.95) if hour else None,

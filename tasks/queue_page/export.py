@@ -8,6 +8,7 @@ from datetime import datetime
 
 import orjson
 
+from queue_store.readings.record_candidates import RECORDS_AT_MOST as ATTEMPTS_LOOKED_AT, RUNS_AT_MOST
 from queue_store.readings.records import LOOK_AT_MOST, RecordRow, find_records
 
 from .arguments import Arguments, BadInputError
@@ -20,8 +21,8 @@ LOOKS_AT_MOST = 100
 
 
 def export(arguments: Arguments, form: str) -> bytes:
-    """Raises BadInputError if there are more records than a file may hold. A file with only some of the records
-    would look complete."""
+    """Raises BadInputError if there are more records than a file may hold, or if the search cannot find them all. A
+    file with only some of the records would look complete."""
     records = _collect(arguments)
     if form == "json":
         return orjson.dumps(records, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
@@ -38,6 +39,11 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
     with reading(replica=True) as cursor:
         for _ in range(LOOKS_AT_MOST):
             page = find_records(cursor, wanted, PAGE_RECORDS)
+            if page.is_capped:
+                raise BadInputError(
+                    f"only the newest {RUNS_AT_MOST} runs and {ATTEMPTS_LOOKED_AT} attempts were looked at, and there "
+                    "are more: search for one run, for one flow, or for a text in the error"
+                )
             records += page.records
             if len(records) > RECORDS_AT_MOST:
                 raise BadInputError(

@@ -101,7 +101,9 @@ def test_top_looks_once_and_leaves_its_picture(queue: DatabaseManager) -> None:
 def test_follow_writes_one_line_each_time_and_what_blocks(queue: DatabaseManager) -> None:
     lines = call("follow", "alpha", "--times", "2", "--interval", "0.2").output.splitlines()
     assert len(lines) == 2
-    assert "3 pending, 0 processing, 2 failed, 40 out/min, 0 runs; no_worker_alive" in lines[0]
+    found = re.search(r"3 pending, 0 processing, 2 failed, (\d+) out/min, 0 runs; no_worker_alive", lines[0])
+    assert found, lines[0]
+    assert 20 <= int(found[1]) <= 40  # 40 outcomes in a minute or two
 
 
 def test_the_old_name_of_follow_still_works(queue: DatabaseManager) -> None:

@@ -1,6 +1,10 @@
 """Large readings come from the replica. A replica may lag, so it never decides which processes are alive."""
 
+import importlib
+import json
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +30,7 @@ from tests.support.filling import (
 from tests.support.replica import Pair, running_pair
 from tests.workers.processes import wait_until
 
+follow = importlib.import_module("tasks.cli.follow")
 SETTINGS = ProcessorSettings(heartbeat_seconds=0.1, lease_seconds=0.5)
 
 
@@ -88,6 +93,38 @@ def test_a_replica_that_is_late_makes_no_worker_look_dead(pair: Pair, database: 
     assert "no_worker_alive" not in call("explain", "--flow", "alpha")
     pair.go_on()
     assert scrape(database)["processing_queue_due_records"] == 3
+
+
+def test_a_flow_that_the_replica_does_not_have_yet_is_followed(pair: Pair, database: DatabaseManager) -> None:
+    pair.hold_back()
+    add_flow(database)
+    add_records(database, 3)
+    assert "3 pending, 0 processing" in call("follow", "alpha", "--times", "1")
+    assert json.loads(call("follow", "alpha", "--times", "1", "--json"))["pending"] == 3
+    assert "alpha" in call("top", "--flow", "alpha", "--times", "1")
+
+
+@pytest.mark.parametrize("status", ["pending", "processing"])
+def test_follow_ends_only_when_the_primary_has_no_record_left(
+    status: str, pair: Pair, database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def finish(seconds: float) -> None:
+        slept.append(seconds)
+        with database.transaction() as cursor:
+            cursor.execute("DELETE FROM processing_queue")
+
+    monkeypatch.setattr(follow, "time", SimpleNamespace(sleep=finish, strftime=time.strftime))
+    add_flow(database)
+    pair.go_on()
+    pair.hold_back()
+    if status == "pending":
+        add_records(database, 3)
+    else:
+        add_processing(database, 3, add_run(database))
+    assert call("follow", "alpha", "--until-empty").count("0 pending, 0 processing") == 2
+    assert len(slept) == 1
 
 
 def test_the_report_and_tail_read_from_the_replica(pair: Pair, database: DatabaseManager) -> None:

@@ -1,8 +1,9 @@
--- Counts what happened in each flow in the last `seconds` seconds, extended to whole minutes. The statement reads
--- minutes up to the first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is
--- NULL, all flows are returned. The histograms are the most expensive part with a thousand flows, so they are added up
--- only on demand (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came
--- from a CTE, the planner could not tell that the window is short, and would read every minute that is kept.
+-- Counts what happened in each flow in the last `seconds` seconds. The window begins at a whole minute, so it is up to
+-- a minute longer: `covered_seconds` is its real length, by the clock of this server. The statement reads minutes up to
+-- the first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is NULL, all flows
+-- are returned. The histograms are the most expensive part with a thousand flows, so they are added up only on demand
+-- (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came from a CTE, the
+-- planner could not tell that the window is short, and would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,
@@ -30,7 +31,10 @@ WITH happened AS (
         AND d.at >= date_trunc('minute', now() - make_interval(secs => %(seconds)s))
         AND (%(flow_names)s::text[] IS NULL OR d.flow_name = ANY(%(flow_names)s))
 )
-SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enqueued,
+SELECT %(seconds)s::float8 AS seconds,
+    extract(epoch FROM now() - date_trunc('minute', now() - make_interval(secs => %(seconds)s)))::float8
+        AS covered_seconds,
+    h.flow_name, sum(enqueued)::bigint AS enqueued,
     sum(claimed)::bigint AS claimed, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,
     sum(retried)::bigint AS retried, sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released,
     sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,

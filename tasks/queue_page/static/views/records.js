@@ -69,7 +69,9 @@ function results({ records, next_before_id: next, is_capped: isCapped }, query, 
       button("Cancel chosen", { action: "cancel", body: () => ({ ids: chosen() }), dryRun: true, danger: true, done: again, question: "The chosen records that are not finished are cancelled." }),
       query.status === "failed" ? button("Reset all found", { action: "reset", body: query, dryRun: true, done: again, question: "Every failed record that this search finds is tried once more." }) : null,
       saved("csv"), saved("json")),
-    isCapped ? el("p", { class: "queue-muted" }, "Only the newest 5,000 attempts with this error were looked at: choose a flow to see more.") : null,
+    isCapped ? el("p", { class: "queue-muted" }, query.group
+      ? "Only the newest 5,000 attempts with this error were looked at: choose a flow to see more."
+      : "Only the newest 1,000 runs and 5,000 attempts were looked at: choose a run to see more.") : null,
     table("Records", [
       ["Choose", (r) => el("input", { type: "checkbox", name: "chosen", value: r.id, disabled: !mayAct, "aria-label": `Choose record ${r.id}` })],
       ["Id", (r) => recordLink(r.id)],
