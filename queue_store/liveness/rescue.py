@@ -8,7 +8,6 @@ Every step is one transaction, and does nothing if it is repeated.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,8 @@ from psycopg.types.json import Jsonb
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import ConflictError
+from queue_store.liveness.own_heartbeat import OwnHeartbeat
+from queue_store.liveness.rescued import Rescued
 from queue_store.plural import plural
 from queue_store.runs.sessions import find_sessions, terminate_sessions, warn_of_ended_sessions
 from queue_store.settings import ProcessorSettings
@@ -32,27 +33,11 @@ NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead process was between
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Rescued:
-    """The result of a rescue: what was declared dead, and what was given back."""
-
-    dead_run_ids: list[UUID] = field(default_factory=list[UUID])
-    dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
-    pending_ids: list[int] = field(default_factory=list[int])
-    failed_ids: list[int] = field(default_factory=list[int])
-    cancelled_ids: list[int] = field(default_factory=list[int])
-    struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # sessions that this login cannot end
-
-    @property
-    def record_count(self) -> int:
-        return len(self.pending_ids) + len(self.failed_ids) + len(self.cancelled_ids)
-
-
 class Rescue:
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
         self._database = database
         self._settings = settings
+        self.own_heartbeat = OwnHeartbeat(settings.lease_seconds)
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
@@ -62,9 +47,9 @@ class Rescue:
         return self.sweep() if is_due else Rescued()
 
     def sweep(self) -> Rescued:
-        """Declare runs and worker processes dead if they were silent for longer than the lease. Give back the records
-        of at most RUNS_AT_ONCE runs that are over. Cancel the records that were given back while a request to cancel
-        them was being written."""
+        """Declare runs and worker processes dead if they were silent for longer than the lease, unless this process was
+        itself silent lately. Give back the records of at most RUNS_AT_ONCE runs that are over. Cancel the records that
+        were given back while a request to cancel them was being written."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
         lease = self._settings.lease_seconds
@@ -143,6 +128,9 @@ class Rescue:
     ) -> None:
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql(statement), parameters).fetchall()
+        # This check comes after the answer, because the statement may have waited until the database could be reached.
+        if lease_seconds is not None and not self.own_heartbeat.may_judge:
+            return
         for (flow_instance_id,) in runs:
             try:
                 # End the sessions first: an open transaction of a frozen process locks the records that are rescued
@@ -198,10 +186,8 @@ class Rescue:
         return cursor.execute(sql("liveness/suspect_alone"), parameters).fetchone() is not None
 
     def _declare_worker_processes_dead(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
-        parameters = {
-            "worker_process_ids": list(worker_process_ids),
-            "lease_seconds": self._settings.lease_seconds,
-        }
+        lease_seconds = self._settings.lease_seconds if self.own_heartbeat.may_judge else None
+        parameters = {"worker_process_ids": list(worker_process_ids), "lease_seconds": lease_seconds}
         with self._database.transaction() as cursor:
             rows = cursor.execute(sql("liveness/declare_worker_processes_dead"), parameters).fetchall()
         rescued.dead_worker_process_ids += [row[0] for row in rows]
@@ -209,7 +195,8 @@ class Rescue:
     def _cancel_requested(self, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:
             rows = cursor.execute(sql("arrows/cancel_requested")).fetchall()
-        rescued.cancelled_ids += [row[0] for row in rows]
+        rescued.requested_ids += [row[0] for row in rows]
+        rescued.cancelled_ids += rescued.requested_ids
 
     def _give_back(self, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:
@@ -247,4 +234,6 @@ class Rescue:
             by_status[status].append(record_id)
             if struck:
                 rescued.struck_ids.append(record_id)
+        if settled is not None:
+            rescued.settled_run_ids.append(flow_instance_id)
         return settled is not None

@@ -26,6 +26,7 @@ def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: floa
             pass  # renews the heartbeat only: rescue uses transactions of its own
         rescued = rescue.sweep()
         run.affected_count += rescued.record_count
-        if not rescued.record_count and not rescued.dead_run_ids:
+        # A sweep looks at the oldest runs that are not settled. If it settled one, the next sweep looks at others.
+        if not (rescued.record_count or rescued.dead_run_ids or rescued.settled_run_ids):
             break
     run.affected_count += rescue.sweep_overdue(orphan_timeout_seconds).record_count

@@ -37,7 +37,8 @@ class Heartbeat(threading.Thread):
         self._is_registered = False
         self._is_stopping = False
         self._duty: Future[None] | None = None
-        self._last_beat = self.last_fold = time.monotonic()
+        self.last_fold = time.monotonic()
+        services.rescue.own_heartbeat.arrived()  # otherwise a late first heartbeat would not count as late
         self._clock_at = float("-inf")
         self._process = psutil.Process()
         self._process.cpu_percent()
@@ -85,10 +86,7 @@ class Heartbeat(threading.Thread):
             return
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
-        silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
-        # A process that was itself silent for a lease rescues nobody: perhaps the database answered no process.
-        if silence_seconds < self._services.settings.lease_seconds:
-            self._look_after_others()
+        self._look_after_others()
 
     def _say_alive(self) -> bool:
         current = self._services.current_run
@@ -111,6 +109,7 @@ class Heartbeat(threading.Thread):
                 cursor, current.run.flow_instance_id, current.run.counts
             )
             self._services.server_identity = worker_processes.server_identity(cursor)
+        self._services.rescue.own_heartbeat.arrived()
         if current is not None:
             self._tell(current, news)
         if asked is not None and asked.record_id is not None:

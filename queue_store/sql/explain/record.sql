@@ -7,7 +7,8 @@ SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.claimed_at, q.
     c.requested_at AS cancel_requested_at, c.requested_by AS cancel_requested_by,
     r.state AS run_state, r.heartbeat_at AS run_heartbeat_at, w.hostname, w.pid,
     CASE WHEN NOT pg_is_in_recovery() THEN greatest(pg_postmaster_start_time(),
-        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer')) END AS server_came_back_at
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type IN ('checkpointer', 'walwriter')))
+        END AS server_came_back_at
 FROM public.processing_queue q
 LEFT JOIN public.cancel_requests c ON c.record_id = q.id
 LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

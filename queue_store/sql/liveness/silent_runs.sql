@@ -1,11 +1,12 @@
 -- Runs that were silent for longer than the lease. For the length of one lease after the server came back, no run
 -- counts as silent, because the outage made every heartbeat stale. When a session crashes, Postgres restarts the
--- checkpointer but not the postmaster. So the server came back when the postmaster or the checkpointer last started,
--- whichever is later.
+-- checkpointer and the WAL writer, but not the postmaster. When a standby is promoted, Postgres starts only the WAL
+-- writer. So the server came back when the last of the three started. A login without pg_read_all_stats sees only the
+-- start of the postmaster.
 SELECT r.flow_instance_id
 FROM public.flow_execution_logs r
 WHERE r.state IN ('running', 'stopping')
     AND r.heartbeat_at < now() - make_interval(secs => %(lease_seconds)s)
     AND greatest(pg_postmaster_start_time(),
-        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'))
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type IN ('checkpointer', 'walwriter')))
         < now() - make_interval(secs => %(lease_seconds)s)

@@ -1,11 +1,11 @@
 -- The orphans, by flow and cause. A record is an orphan if its run has no row, is over, or has been silent for longer
 -- than the lease. A record is also an orphan if its claim is older than both the orphan timeout and the flow's own
 -- limit. `late_count`: how many of these orphans should have been given back by now. No run counts as silent until one
--- lease has passed since the Postgres server last started or recovered. A living busy run that is too young to have an
--- overdue claim has no orphans, so its records are not read.
+-- lease has passed since the Postgres server last started, recovered or was promoted. A living busy run that is too
+-- young to have an overdue claim has no orphans, so its records are not read.
 WITH server AS MATERIALIZED (
     SELECT greatest(pg_postmaster_start_time(),
-        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'))
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type IN ('checkpointer', 'walwriter')))
         < now() - make_interval(secs => %(lease_seconds)s) AS has_settled
 ), processing AS MATERIALIZED (
     SELECT id, flow_name, flow_instance_id, claimed_at

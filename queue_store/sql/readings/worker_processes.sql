@@ -13,7 +13,8 @@ SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_a
 FROM public.worker_processes w
 CROSS JOIN (
     SELECT greatest(pg_postmaster_start_time(),
-        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer')) AS came_back_at) server
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type IN ('checkpointer', 'walwriter')))
+        AS came_back_at) server
 WHERE w.state IN ('running', 'stopping')
     OR w.state = 'dead' AND w.ended_at >= now() - make_interval(secs => %(seconds)s)
 ORDER BY w.hostname, w.pid, w.started_at

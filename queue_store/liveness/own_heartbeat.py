@@ -1,0 +1,30 @@
+"""Decides whether this process may judge that others are silent."""
+
+import time
+
+
+class OwnHeartbeat:
+    """If this process was itself silent for longer than the lease, perhaps nobody could reach the database, and then
+    every heartbeat is out of date. So this process judges nobody until one lease after its next heartbeat. A process
+    without a heartbeat, such as a command, always judges. One thread reports heartbeats. Any thread may ask."""
+
+    def __init__(self, lease_seconds: float) -> None:
+        self._lease_seconds = lease_seconds
+        self._arrived_at: float | None = None
+        self._judges_from = float("-inf")
+
+    def arrived(self) -> None:
+        """Call this when a heartbeat of this process has reached the database, and once before the first heartbeat."""
+        now = time.monotonic()
+        if self._is_late(now):
+            self._judges_from = now + self._lease_seconds
+        self._arrived_at = now  # comes last, because `may_judge` reads it first
+
+    @property
+    def may_judge(self) -> bool:
+        now = time.monotonic()
+        return not self._is_late(now) and now >= self._judges_from
+
+    def _is_late(self, now: float) -> bool:
+        arrived_at = self._arrived_at
+        return arrived_at is not None and now - arrived_at > self._lease_seconds
