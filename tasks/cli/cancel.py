@@ -69,10 +69,10 @@ def _say_what_would_be_cancelled(
         text += f" {plural(would.asked_count, 'running record')} would be asked to stop."
     if would.skipped_count:
         text += f" {plural(would.skipped_count)} would be skipped as finished or unknown."
-    counts = {
+    counts: dict[str, object] = {
         "cancelled_count": would.changed_count,
         "asked_count": would.asked_count,
         "skipped_count": would.skipped_count,
     }
-    report(as_json, text, {"is_dry_run": True, "found_ids": ids} | counts)
+    report(as_json, text, {"is_dry_run": True, "found_ids": ids, **counts})
     end_if_left(named_were_skipped=are_named and would.skipped_count > 0, found_ids=ids)

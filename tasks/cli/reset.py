@@ -65,6 +65,6 @@ def _say_what_would_be_reset(
     text = f"{plural(would.changed_count)} would be reset."
     if would.skipped_count:
         text += f" {plural(would.skipped_count)} would be skipped, because {SKIPPED}."
-    counts = {"reset_count": would.changed_count, "skipped_count": would.skipped_count}
-    report(as_json, text, {"is_dry_run": True, "found_ids": ids} | counts)
+    counts: dict[str, object] = {"reset_count": would.changed_count, "skipped_count": would.skipped_count}
+    report(as_json, text, {"is_dry_run": True, "found_ids": ids, **counts})
     end_if_left(named_were_skipped=are_named and would.skipped_count > 0, found_ids=ids)

@@ -50,7 +50,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def ids_of(self, request: Any, chosen: QuerySet[Any]) -> list[int]:
         """Returns no id, and says why, if more records are chosen than the page counts. The page offered to choose
         only as many as it counted."""
-        ids = list(chosen.values_list("pk", flat=True)[: COUNTED_AT_MOST + 1])
+        ids: list[Any] = list(chosen.values_list("pk", flat=True)[: COUNTED_AT_MOST + 1])
         if len(ids) <= COUNTED_AT_MOST:
             return ids
         text = (

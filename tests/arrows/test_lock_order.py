@@ -35,7 +35,7 @@ def die(store: Store, _: random.Random) -> None:
 
 
 def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random.Random) -> None:
-    parameters = {"ids": rng.sample(record_ids, 200), "actor": "me", "reason": None}
+    parameters = {"ids": rng.sample(record_ids, 200), "actor": "me", "reason": None, "pending_only": False}
     with store.database.transaction() as cursor:
         cursor.execute(sql(f"arrows/{statement}"), parameters)
 
