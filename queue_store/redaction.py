@@ -6,6 +6,7 @@ Secrets are recognised by their form, so some may be missed. It is safer to keep
 import re
 
 READ_LIMIT = 200_000
+LONGEST_SECRET = 10_000
 HIDDEN = "***"
 _CUT = " […] "
 
@@ -89,10 +90,13 @@ def redact(text: str, length_limit: int = 4_000) -> str:
 
 
 def _without_cut_word(text: str) -> str:
-    """Cuts the text before the word that crosses READ_LIMIT, because half a secret has no recognisable form."""
+    """Cuts the text before the word that crosses READ_LIMIT, because half a secret has no recognisable form. If the
+    text has no such word, or only this word, cuts as much as the longest secret may have."""
     if len(text) <= READ_LIMIT:
         return text
-    return text[:READ_LIMIT].rsplit(maxsplit=1)[0] + _CUT
+    read = text[:READ_LIMIT]
+    kept = read.rsplit(maxsplit=1)
+    return (kept[0] if len(kept) == 2 else read[:-LONGEST_SECRET]) + _CUT
 
 
 def _printable(text: str) -> str:

@@ -36,7 +36,8 @@ NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
 READ_ONLY = "25006"  # the server or only this session is read-only: `read_only` finds out which
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
-BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
+BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03", "57P04", "57P05")
+ENDS_THE_SESSION = ("FATAL", "PANIC")  # severities
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
 MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -211,9 +212,16 @@ def _connection_broke(error: psycopg.Error) -> bool:
     answers, such as a full disk. A producer gets the error of a full disk unchanged.
 
     A timeout that ends the session counts as a broken connection, although psycopg raises an error of another class
-    for that timeout."""
+    for that timeout. So does every error whose severity says that it ends the session: PgBouncer reports many reasons
+    with 08P01, but Postgres uses 08P01 also for an error of a single statement."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
-    return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
+    has_ended = error.sqlstate in ENDED_SESSIONS or _severity(error) in ENDS_THE_SESSION
+    return is_operational or has_ended or _is_out_of_step(error)
+
+
+def _severity(error: psycopg.Error) -> str | None:
+    """PgBouncer sends only the severity that Postgres would translate."""
+    return error.diag.severity_nonlocalized or error.diag.severity
 
 
 def _is_out_of_step(error: psycopg.Error) -> bool:

@@ -2,6 +2,7 @@
 SQLSTATE."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,10 @@ OF_PRODUCERS: dict[str, type[Exception]] = {
     "25P03": DatabaseUnavailableError,
     "25P04": DatabaseUnavailableError,
     "57P01": DatabaseUnavailableError,
+    "57P04": DatabaseUnavailableError,
+    "57P05": DatabaseUnavailableError,
+    "08001": psycopg.Error,  # an error of one statement, for example of postgres_fdw: the session goes on
+    "08P01": psycopg.Error,
     "53100": psycopg.Error,
     "57014": psycopg.Error,
     "22003": PayloadRejectedError,
@@ -116,7 +121,7 @@ def enqueue_async(database: DatabaseManager, statement: str) -> None:
     asyncio.run(run())
 
 
-def error_of(call: Callable[..., None], *arguments: Any) -> Exception:
+def error_of(call: Callable[..., object], *arguments: Any) -> Exception:
     try:
         call(*arguments)
     except Exception as error:  # noqa: BLE001
@@ -148,6 +153,18 @@ def test_in_a_producers_transaction(database: DatabaseManager, door: Execute, st
         assert not isinstance(error, QueueStoreError)
     else:
         assert type(error) is OF_PRODUCERS[state]
+
+
+def test_a_protocol_violation_that_ends_a_producers_session(database: DatabaseManager) -> None:
+    """The server knows no message of this type."""
+    with database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        os.write(driver.fileno(), b"!")
+        error = error_of(connection.exec_driver_sql, "SELECT 1")
+        with pytest.raises(DatabaseUnavailableError, match="before COMMIT"), translated_errors():
+            raise error
+    assert isinstance(error.__cause__, psycopg.errors.ProtocolViolation)
 
 
 @pytest.mark.parametrize("door", [enqueue, enqueue_async])

@@ -40,6 +40,8 @@ SECRET = "hunter2-canary-7f3a9c"
         f"FLOWER_BASIC_AUTH=eve:{SECRET}",
         f"AccountKey={SECRET};EndpointSuffix=core.windows.net",
         "x" * (READ_LIMIT - 30) + f" postgresql://worker:{SECRET}@db/rpa_db",
+        "x" * (READ_LIMIT - 30) + f"://worker:{SECRET}@db/rpa_db",
+        f"{'':{READ_LIMIT - 30}}postgresql://worker:{SECRET}@db/rpa_db",
     ],
 )
 def test_a_secret_is_hidden(text: str) -> None:
@@ -97,6 +99,15 @@ def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
 )
 def test_nothing_reaches_a_terminal_or_postgres_that_it_would_choke_on(text: str, shown: str) -> None:
     assert redact(text) == shown
+
+
+@pytest.mark.parametrize("length", [0, 1, READ_LIMIT - 1, READ_LIMIT, READ_LIMIT + 1, 2 * READ_LIMIT])
+@pytest.mark.parametrize("part", [" ", "\n", "\u2003", "x", "\x00", "\ud800", "\x1b", "é", " x", "x "])
+def test_every_text_is_shown(part: str, length: int) -> None:
+    shown = redact(part * length, 100)
+    assert len(shown) <= 100
+    assert shown == shown.encode().decode()
+    assert "\x00" not in shown
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5, 6, 100])
