@@ -47,7 +47,7 @@ LONG_together := $(FOUR_AT_ONCE) -m "long and not alone"
 LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
-ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
+ON_LOWEST := $(addprefix tests/,arrows database durable_tasks enqueueing liveness run_loop runs schedule workers)
 
 THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
@@ -138,7 +138,7 @@ test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with worker
 test-schema: ## Run the tests of the store with the queue in a schema of its own
 	@TEST_SCHEMA=own $(MAKE) --no-print-directory test ARGS="$(or $(ARGS),$(IN_SCHEMA))"
 
-test-lowest: ## Run the tests of the store and of workers with the oldest libraries that are allowed, as .ci/lowest.txt names them
+test-lowest: ## Run the tests of the store, of workers and of Celery applications with the oldest libraries that are allowed, as .ci/lowest.txt names them
 	@$(MAKE) --no-print-directory test VENV=.venv-lowest DEV_LOCK=.ci/lowest.lock ARGS="$(or $(ARGS),$(ON_LOWEST))"
 
 chaos: $(VENV)/dev.stamp ## Inject faults into real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)

@@ -13,8 +13,9 @@ _BEGINNING = ("", datetime(2000, 1, 1, tzinfo=UTC), 0)
 
 
 def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: int) -> int:
-    """Reset failed records with fewer failed attempts than `max_retries`, except those that failed because of crash
-    strikes. Returns how many records were reset, or in a dry run how many would be reset."""
+    """Reset failed records with fewer failed attempts than `max_retries`. Records without attempts left, records of
+    Celery tasks, and records that failed because of crash strikes stay failed. Returns how many records were reset, or
+    in a dry run how many would be reset."""
     with run.chunk() as cursor:
         row = cursor.execute("SELECT now()").fetchone()
     parameters: dict[str, Any] = {

@@ -95,6 +95,11 @@ class Flow:
         return None
 
     @property
+    def is_reset_weekly(self) -> bool:
+        """Whether the weekly reset may give the flow's failed records another attempt."""
+        return True
+
+    @property
     def needs_main_thread(self) -> bool:
         """Whether the flow's handler needs the main thread, because it has a soft time limit. A signal can interrupt
         only handlers in the main thread. Runs that a hint starts use the main thread. So an idle process that finds

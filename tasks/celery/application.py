@@ -12,6 +12,7 @@ from queue_store.enqueueing import NewRecord, send_hints
 from queue_store.enqueueing.hints import CeleryHintSender
 
 from ..authoring.registry import register, remember
+from .canvas import CELERYS_OWN, check_message
 from .declaring import check_declared, flow_of
 from .durable_task import as_durable
 from .options import CallOptions, checked
@@ -22,8 +23,6 @@ from .results import BesideBackend, DurableBackend
 from .revoking import DurableControl
 from .task_ids import task_id_of
 from .transactions import CallersTransaction, Outside, Transaction, write
-
-CELERYS_OWN = "celery.*"
 
 
 class DurableCelery(Celery):
@@ -145,18 +144,12 @@ class DurableCelery(Celery):
         """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of a
         task that a message has started. Such a retry is also sent as a message."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
-        if options.get("retries") or not self.is_durable(name):
-            self._refuse_canvas(name, kwargs)
+        if options.get("retries"):
+            return super().send_task(name, args, kwargs, **said)
+        if not self.is_durable(name):
+            check_message(self, name, said)
             return super().send_task(name, args, kwargs, **said)
         return self._enqueue(name, args, kwargs, said)
-
-    def _refuse_canvas(self, name: str, kwargs: Any) -> None:
-        """Refuses Celery's own tasks, such as celery.map, if they would call a durable task, or if all tasks are
-        durable."""
-        called = (kwargs or {}).get("task") if isinstance(kwargs, dict) else None
-        inner = called.get("task") if isinstance(called, dict) else None
-        if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or (inner and self.is_durable(inner))):
-            raise refuse(f"{name} is not supported", "call the durable task once for each of its arguments")
 
     def _enqueue(self, name: str, args: Any, kwargs: Any, said: dict[str, Any]) -> Any:
         said = route_of(self, name) | {option: value for option, value in said.items() if value is not None}
@@ -173,7 +166,7 @@ class DurableCelery(Celery):
             self.transaction.hint_after_commit(connection, self.hints, enqueued)
         task_id = options.task_id or task_id_of(enqueued.id)
         result = self.AsyncResult(task_id, backend=self.durable_backend)
-        result.ignored = options.ignore_result
+        result.ignored = bool(options.ignore_result)
         return result
 
     def _with_parent(self, options: CallOptions) -> CallOptions:

@@ -34,6 +34,10 @@ class TaskFlow(Flow):
         return None if self.is_repeated_after_crash else 1
 
     @property
+    def is_reset_weekly(self) -> bool:
+        return False
+
+    @property
     def needs_main_thread(self) -> bool:
         handler: TaskHandler = self.handler  # type: ignore[assignment]
         return handler.soft_seconds is not None

@@ -45,7 +45,7 @@ class DurableTask(Task):
                 **options,
             )
         self._check_retry(args, kwargs, throw, max_retries, options)
-        limit = self.max_retries if max_retries is None else max_retries
+        limit = self._limit(request.durable, max_retries)
         if limit is not None and request.retries >= limit:
             if exc:
                 raise_with_context(exc)
@@ -55,6 +55,13 @@ class DurableTask(Task):
             )  # fmt: skip
         when = eta or (self.default_retry_delay if countdown is None else countdown)
         raise Retry(exc=exc, when=when, is_eager=False)
+
+    def _limit(self, running: Any, max_retries: int | None) -> int | None:
+        """When the body's retries are used up, `autoretry_for` calls `retry()` again. So a lower limit that the body
+        named stays in force until the attempt ends."""
+        named = [limit for limit in (running.max_retries, max_retries) if limit is not None]
+        running.max_retries = min(named, default=None)
+        return self.max_retries if running.max_retries is None else running.max_retries
 
     def _check_retry(
         self, args: Any, kwargs: Any, throw: bool, max_retries: int | None, options: dict[str, Any]

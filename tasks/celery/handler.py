@@ -28,13 +28,14 @@ from .task_ids import task_id_of
 
 class Running:
     """A running record. The record's task finds this object in `self.request.durable`. `result`: the return value as it
-    will be stored, or None."""
+    will be stored, or None. `max_retries`: the lowest limit that this attempt has passed to `retry()`, or None."""
 
-    __slots__ = ("record_id", "result")
+    __slots__ = ("max_retries", "record_id", "result")
 
     def __init__(self, record_id: int) -> None:
         self.record_id = record_id
         self.result: Any = None
+        self.max_retries: int | None = None
 
 
 class TaskHandler:

@@ -9,6 +9,7 @@ from celery.utils.time import maybe_make_aware
 from dateutil.parser import isoparse
 
 from .refusals import refuse
+from .task_ids import record_id_of
 
 # These options are ignored, because they matter only if a message is sent. `_check_publishing` still refuses an
 # exchange, and a serializer other than JSON.
@@ -46,7 +47,7 @@ class CallOptions:
     queue: Any = None
     headers: dict[str, Any] | None = None
     link: Any = None
-    ignore_result: bool = False
+    ignore_result: bool | None = None  # None: as the task declares
     root_id: str | None = None
     parent_id: str | None = None
 
@@ -64,6 +65,7 @@ def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
         if option not in KEPT and option not in WITHOUT_MEANING:
             raise refuse(f"{name}: there is no option {option}", f"there are {', '.join(sorted(KEPT))}")
     _check_publishing(name, said)
+    check_task_id(name, said.get("task_id"))
     _check_declared(app, name, said)
     return CallOptions(
         task_id=said.get("task_id"),
@@ -72,10 +74,28 @@ def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
         queue=said.get("queue"),
         headers=said.get("headers"),
         link=said.get("link"),
-        ignore_result=bool(given.get("ignore_result")),
+        ignore_result=_ignored(app, name, given.get("ignore_result")),
         root_id=said.get("root_id"),
         parent_id=said.get("parent_id"),
     )
+
+
+def check_task_id(name: str, task_id: Any) -> None:
+    """Raises NotDurableError for the id of a record. State, results and revokes of this id would be those of that
+    record."""
+    if task_id is not None and record_id_of(task_id) is not None:
+        raise refuse(
+            f"{name}: task_id={task_id!r}",
+            "this is the id of another record; pass an id of your own, or none",
+        )
+
+
+def _ignored(app: Any, name: str, value: Any) -> bool | None:
+    """Returns None if the call says the same as the declaration, because Celery adds the task's own value to each
+    call."""
+    if value is None or (not value and getattr(app.tasks.get(name), "ignore_result", None) is False):
+        return None
+    return bool(value)
 
 
 def _says_something(value: Any) -> bool:

@@ -22,7 +22,7 @@ def payload_of(app: Any, args: Any, kwargs: Any, options: CallOptions) -> dict[s
         "headers": options.headers,
         "root_id": options.root_id,
         "parent_id": options.parent_id,
-        "ignore_result": options.ignore_result or None,
+        "ignore_result": options.ignore_result,
         "link": None if options.link is None else link_of(app, options.link),
     }
     payload |= {name: value for name, value in said.items() if value is not None}

@@ -40,6 +40,8 @@ class DurableBackend(BaseBackend):
     """The result backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker
     writes the record's outcome."""
 
+    supports_autoexpire = True  # retention purges records
+
     def __init__(self, app: Any) -> None:
         super().__init__(app, url="processing-queue://")
 
@@ -107,8 +109,8 @@ class DurableBackend(BaseBackend):
         """Puts the result into the request, from which the record's handler takes it. If a result is not JSON or is
         too large, an application with a `result_backend` gets EncodeError, which fails the task. In any other
         application, such a result is not kept."""
-        running = getattr(request, "durable", None)
-        if running is None or not store_result or result is None:
+        running: Any = getattr(request, "durable", None)
+        if running is None or request.ignore_result or result is None:  # Celery 5.6 asks only the declaration
             return
         try:
             plain = as_json(result, "result")

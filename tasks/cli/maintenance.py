@@ -24,7 +24,11 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 @click.command()
 @click.option("--cleanup-orphaned-records", is_flag=True, help="Give back records whose owner is gone.")
 @click.option("--orphaned-timeout-hours", type=ORPHANED_TIMEOUT, help="Default: CLEANUP_TIMEOUT_HOURS.")
-@click.option("--reset-failed-records", is_flag=True, help="Make failed records pending again.")
+@click.option(
+    "--reset-failed-records",
+    is_flag=True,
+    help="Make failed records pending again, if they have attempts left.",
+)
 @click.option(
     "--max-retries",
     type=click.IntRange(1, 2**31 - 1),

@@ -39,8 +39,8 @@ def distributed_system_maintenance(
     name of the operation and the number of rows that the operation has affected so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
-    reset. Raises ValueError for wrong arguments, MaintenanceError if the same operation is running already, and
-    DatabaseUnavailableError.
+    reset, if their flows allow another attempt. Records of Celery tasks stay failed. Raises ValueError for wrong
+    arguments, MaintenanceError if the same operation is running already, and DatabaseUnavailableError.
     """
     settings = load_processor_settings()
     timeout_hours = (
@@ -60,7 +60,7 @@ def distributed_system_maintenance(
 
 
 def weekly_reset() -> dict[str, Any]:
-    """Log all issues, then reset the failed records with fewer than three failed attempts."""
+    """Log all issues, then reset the failed records that have attempts left, and fewer than three failed attempts."""
     diagnostics = distributed_processing_diagnostics()
     logger.info("before the weekly reset: %s", "; ".join(diagnostics["issues_found"]) or "no issues")
     return distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")

@@ -56,6 +56,7 @@ class WorkerServices:
         self.flows = {name: f for name, f in load_flows(settings).items() if f.celery_queue in celery_queues}
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # a process has only one run at a time
+        self.task_lock = threading.Lock()  # the main thread executes one of the queue's own tasks
         self.current_run: CurrentRun | None = None
         self.is_full = False  # this process uses too much memory, so no further run begins
         self.server_identity: str | None = None  # the identity that the last heartbeat read
@@ -135,6 +136,7 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "failure_blocks_key": flow.failure_blocks_key,
             "time_limit_seconds": flow.time_limit_seconds,
             "max_crash_strikes": flow.max_crash_strikes,
+            "weekly_reset": flow.is_reset_weekly,
             **_declared_payload(flow),
         },
     )

@@ -115,6 +115,19 @@ def test_another_database_is_refused(make_shop: Callable[..., Shop]) -> None:
     assert shop.rows() == []
 
 
+def test_the_id_of_another_record_is_refused(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(durable=["shop.billing.*"])
+    send = shop.task(send_invoice, name="shop.billing.send")
+    plain = shop.task(send_invoice, name="shop.plain")
+    first = send.delay(1)
+    for call in (send, plain):
+        with pytest.raises(NotDurableError, match="the id of another record"):
+            call.apply_async((2,), task_id=first.id)
+    with pytest.raises(NotDurableError, match="the id of another record"):
+        shop.app.send_task("shop.billing.send", [2], task_id=first.id.upper())
+    assert len(shop.rows()) == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [

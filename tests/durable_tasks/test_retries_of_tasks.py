@@ -91,6 +91,40 @@ def test_a_call_of_retry_may_want_fewer_retries(shop: Shop) -> None:
     assert (shop.row().status, shop.row().retry_count) == ("failed", 2)
 
 
+@pytest.mark.parametrize("named", ["an exception", "no exception"])
+@pytest.mark.parametrize("way", ["max_retries", "retry_kwargs"])
+def test_autoretry_for_does_not_go_on_after_the_fewer_retries_of_a_call(
+    way: str, named: str, shop: Shop
+) -> None:
+    most = {"max_retries": 5} if way == "max_retries" else {"retry_kwargs": {"max_retries": 5}}
+
+    @shop.task(bind=True, autoretry_for=(Exception,), default_retry_delay=0, **most)
+    def charge(self: Any) -> None:
+        error = ConnectionError("away") if named == "an exception" else None
+        self.retry(exc=error, countdown=0, max_retries=1)
+
+    for _ in range(2):
+        charge.delay()
+    run_until_ended(shop, charge)
+    run_until_ended(shop, charge)
+    assert [(row.status, row.retry_count) for row in shop.rows()] == [("failed", 2)] * 2
+
+
+def test_the_fewer_retries_of_one_attempt_are_forgotten_by_the_next(shop: Shop) -> None:
+    tries: list[int] = []
+
+    @shop.task(bind=True, autoretry_for=(ConnectionError,), default_retry_delay=0, max_retries=3)
+    def charge(self: Any) -> None:
+        tries.append(self.request.retries)
+        if len(tries) == 1:
+            self.retry(countdown=0, max_retries=1)
+        raise ConnectionError("away")
+
+    charge.delay()
+    run_until_ended(shop, charge)
+    assert (shop.row().status, tries) == ("failed", [0, 1, 2, 3])
+
+
 def test_an_error_that_nobody_retries_fails_at_once(shop: Shop) -> None:
     @shop.task(max_retries=5)
     def charge() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import celery
 import pytest
 from celery import Task
 from celery.exceptions import Ignore, Reject
@@ -60,6 +61,26 @@ def test_results_that_are_ignored_or_no_json_are_not_kept(shop: Shop) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("declared", [True, False, None])
+@pytest.mark.parametrize("in_all", [True, False])
+@pytest.mark.parametrize("said", [True, False, None])
+def test_a_call_says_whether_its_result_is_kept(
+    said: bool | None, in_all: bool, declared: bool | None, shop: Shop
+) -> None:
+    shop.app.conf.task_ignore_result = in_all
+
+    def produce() -> int:
+        return 17
+
+    produce = shop.task(produce, ignore_result=declared)
+    shop.app.send_task("shop.produce", ignore_result=said)
+    result = produce.apply_async(ignore_result=said)
+    shop.run(produce)
+    is_ignored = next(say for say in (said, declared, in_all) if say is not None)
+    assert [row.result for row in shop.rows()] == [None if is_ignored else 17] * 2
+    assert result.get(timeout=0) == (None if is_ignored else 17)
+
+
 def test_a_class_may_be_a_task(shop: Shop) -> None:
     class Charge(Task):
         name = "shop.charge"
@@ -85,7 +106,7 @@ def test_pydantic_models_are_checked_and_dumped(shop: Shop) -> None:
         return Order(number=2 * order.number)
 
     double.delay({"number": 4})
-    double.delay(Order(number=5))
+    double.delay(Order(number=5) if celery.VERSION >= (5, 7) else {"number": 5})
     shop.run(double)
     assert [row.result for row in shop.rows()] == [{"number": 8}, {"number": 10}]
 
