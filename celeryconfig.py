@@ -136,7 +136,7 @@ beat_schedule = {
         "schedule": crontab(minute="15", hour="6"),
         "options": _on_control,
     },
-    # Sunday at 2:00: log all issues, then reset failed records with fewer than three failed attempts
+    # Sunday at 2:00: log all issues, then reset failed records with attempts left, and fewer than three failed ones
     "failed_records_reset": {
         "task": "tasks.monitoring.weekly_reset",
         "schedule": crontab(minute="0", hour="2", day_of_week="sunday"),

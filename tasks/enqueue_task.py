@@ -6,10 +6,13 @@ broker can send the task.
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after the row
-exists, so the broker may deliver the message twice. Each record has a dedup_key, so the second delivery makes no second
-record while the first record is unfinished. If the first record has finished before the second delivery, that delivery
-makes a second record. The task never replaces a payload. The record's `enqueued_by` is the worker's login, followed by
-" by message". So no login owns the record.
+exists, so the broker may deliver the message twice. If the worker process dies before the row exists, the message is
+delivered again. A message that ends three processes of one worker is dropped, and the warning `messages_quarantined`
+reports it.
+
+Each record has a dedup_key, so the second delivery makes no second record while the first record is unfinished. If the
+first record has finished before the second delivery, that delivery makes a second record. The task never replaces a
+payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login owns the record.
 """
 
 import random
@@ -41,7 +44,7 @@ NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError, Memor
 
 @waking_task(
     "processing_queue.enqueue", old_name="tasks.enqueue",
-    bind=True, acks_late=True, max_retries=None, hides_arguments=True, tries_again=True,
+    bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None, hides_arguments=True, tries_again=True,
 )  # fmt: skip
 def enqueue(
     self: Any,

@@ -4,9 +4,11 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.statements import sql
 
 
 def read_maintenance_runs(cursor: Cursor[Any], limit: int) -> list[tuple[Any, ...]]:
     """The newest first."""
-    return cursor.execute(sql("maintenance/maintenance_runs"), {"limit": limit}).fetchall()
+    with index_plans(cursor):
+        return cursor.execute(sql("maintenance/maintenance_runs"), {"limit": limit}).fetchall()

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
 from queue_store.queue_schema import celery_queue_name
@@ -35,4 +36,5 @@ def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
         "silent_seconds": BEAT_SILENT_SECONDS,
         "control_queue": celery_queue_name("control"),
     }
-    return the_row_as(cursor.execute(sql("readings/schedule"), parameters), ScheduleReading)
+    with index_plans(cursor):
+        return the_row_as(cursor.execute(sql("readings/schedule"), parameters), ScheduleReading)

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
 
@@ -59,7 +60,8 @@ class AuditRow:
 
 def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
     """The newest occurrence of each entry of the schedule."""
-    return rows_as(cursor.execute(sql("readings/newest_occurrences")), ScheduleRow)
+    with index_plans(cursor):
+        return rows_as(cursor.execute(sql("readings/newest_occurrences")), ScheduleRow)
 
 
 def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:

@@ -4,6 +4,9 @@ non-durable task and a run at the same time.
 A message starts a non-durable task in the main thread of a child. A run that began without a hint may be active in
 another thread of that child. The run then gives back the records that it has not started, and the task waits for the
 run to end. The time limit of the task begins after this wait.
+
+While the main thread executes one of the queue's own tasks, it holds `task_lock`, so that recycling.py does not end the
+process within the task.
 """
 
 import logging
@@ -54,7 +57,8 @@ def take_limits_from_pool(worker: Any) -> None:
 
 
 def watch_other_tasks() -> None:
-    """Ensures that non-durable tasks and runs never execute at the same time. Call this in a pool child."""
+    """Ensures that non-durable tasks and runs never execute at the same time, and that no own task is ended for the
+    memory of its process. Call this in a pool child."""
     signals.task_prerun.connect(_begin, dispatch_uid="processing_queue.begin", weak=False)
     signals.task_postrun.connect(_end, dispatch_uid="processing_queue.end", weak=False)
 
@@ -62,10 +66,14 @@ def watch_other_tasks() -> None:
 def _begin(task: Any = None, **_: Any) -> None:
     from ..worker.services import worker_services
 
-    if not _is_other(task):
+    if not _is_other(task) and not _is_own(task):
         return
     _held.close()
     services = worker_services()
+    if _is_own(task):
+        services.task_lock.acquire()
+        _held.callback(services.task_lock.release)
+        return
     _wait_for_the_run(services)
     _held.callback(services.run_lock.release)
     hard, soft = _limits_of(task)
@@ -79,8 +87,13 @@ def _begin(task: Any = None, **_: Any) -> None:
 
 
 def _end(task: Any = None, **_: Any) -> None:
-    if _is_other(task):
+    if _is_other(task) or _is_own(task):
         _held.close()
+
+
+def _is_own(task: Any) -> bool:
+    """Whether this task is one of the queue's own tasks, and a message started it."""
+    return isinstance(task, OwnTask) and not task.request.is_eager
 
 
 def _is_other(task: Any) -> bool:

@@ -1,6 +1,7 @@
 """Replaces a worker process that uses too much memory. The process ends its run after the record in flight, and gives
-back the other records. Then it ends, and the pool starts a new process. Celery applies its own memory limit only when a
-task ends. That would be too late, because a run can take a long time."""
+back the other records. Then it ends, and the pool starts a new process. A task of the queue itself, such as
+maintenance, is finished first. Celery applies its own memory limit only when a task ends. That would be too late,
+because a run can take a long time."""
 
 import logging
 
@@ -12,13 +13,14 @@ from ..worker.services import WorkerServices
 from ..worker.shared_slots import is_pool_child
 
 MEGABYTE = 1_048_576
+TASK_SECONDS = 0.1  # the wait for the end of a task, so that many short tasks do not keep the process alive
 
 logger = logging.getLogger(__name__)
 
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
     """Each heartbeat calls this function, outside of the main thread. A process that uses too much memory is ended
-    between two runs."""
+    between two runs and between two tasks of the queue itself."""
     limit_bytes = services.settings.max_memory_mb * MEGABYTE
     if not services.is_full and (not limit_bytes or memory_bytes <= limit_bytes or not is_pool_child()):
         return
@@ -26,8 +28,12 @@ def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
     current = services.current_run
     if current is not None:
         current.process_is_full = True
-    if services.run_lock.acquire(blocking=False):
+    if not services.run_lock.acquire(blocking=False):
+        return
+    if services.task_lock.acquire(timeout=TASK_SECONDS):
         _end(services, memory_bytes)
+    else:
+        services.run_lock.release()
 
 
 def _end(services: WorkerServices, memory_bytes: int) -> None:
@@ -41,4 +47,5 @@ def _end(services: WorkerServices, memory_bytes: int) -> None:
             worker_processes.end(cursor, services.process.worker_process_id)
     except QueueStoreError as error:
         logger.warning("could not deregister; this process is declared dead when its lease ends: %s", error)
-    end_process()
+    finally:  # both locks are held, so this process could do nothing more
+        end_process()

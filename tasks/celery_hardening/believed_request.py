@@ -7,6 +7,9 @@ from typing import Any
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
+from .deadly_messages import MOST_ENDS, has_ended_too_many
+from .quarantine import keep_message
+
 logger = logging.getLogger(__name__)
 
 HIDDEN = "(hidden)"
@@ -41,7 +44,12 @@ class OwnRequest(UnlimitedRequest):
 
     A message that wakes a worker never expires here. Celery compares the sender's clock with this host's. If this
     host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm, because
-    its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender set."""
+    its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender set.
+
+    If a child ends while it enqueues a record, Celery gives the message back to the broker. A message that ends
+    MOST_ENDS children is dropped instead, and a note of it is kept in the quarantine."""
+
+    _error: BaseException | None = None
 
     def __init__(self, message: Any, headers: Any = None, task: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
@@ -52,6 +60,20 @@ class OwnRequest(UnlimitedRequest):
         if task.hides_arguments:
             believed["argsrepr"] = believed["kwargsrepr"] = HIDDEN
         super().__init__(message, headers=believed, task=task, **options)
+
+    def on_failure(self, exc_info: Any, *arguments: Any, **options: Any) -> None:
+        self._error = exc_info.exception
+        super().on_failure(exc_info, *arguments, **options)
+
+    def reject(self, requeue: bool = False) -> None:
+        if requeue and has_ended_too_many(self.id, self._error):
+            assert self.app is not None
+            queue = str((self.delivery_info or {}).get("routing_key"))
+            logger.error("a message for %s ended %d processes: it is quarantined", self.type, MOST_ENDS)
+            why = f"it ended {MOST_ENDS} processes that worked on it"
+            keep_message(self.app.conf.broker_url, queue, self.request_dict, self.body, why)
+            requeue = False
+        super().reject(requeue=requeue)
 
     def info(self, safe: bool = False) -> Any:
         """Celery's remote control shows the returned value, so the arguments are left out if they hold a payload."""

@@ -67,7 +67,9 @@ def test_beat_sends_only_tasks_that_exist_with_options_that_exist(tasks_app: Cel
 def test_every_task_of_ours_ignores_its_result_and_is_acknowledged_early(tasks_app: Celery) -> None:
     for name, task in our_tasks(tasks_app).items():
         assert task.ignore_result, name
-        assert task.acks_late is (name in ("processing_queue.enqueue", "tasks.enqueue")), name
+        holds_a_record = name in ("processing_queue.enqueue", "tasks.enqueue")
+        assert task.acks_late is holds_a_record, name
+        assert bool(task.reject_on_worker_lost) is holds_a_record, name
 
 
 def test_every_task_of_ours_is_routed_by_its_exact_name(tasks_app: Celery) -> None:
