@@ -4,11 +4,12 @@ An application that has not loaded OpenTelemetry has no trace context, and pays 
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 
 def current_trace_context() -> str | None:
     """The `traceparent` of the current span; None if there is no span."""
-    trace = sys.modules.get("opentelemetry.trace")
+    trace = _loaded_trace()
     if trace is None:
         return None
     context = trace.get_current_span().get_span_context()
@@ -20,7 +21,7 @@ def current_trace_context() -> str | None:
 @contextmanager
 def producer_span(operation: str, flow_name: object) -> Generator[None]:
     """A span for an action of a producer. The application's own tracer provider creates the span."""
-    trace = sys.modules.get("opentelemetry.trace")
+    trace = _loaded_trace()
     if trace is None:
         yield
         return
@@ -39,3 +40,11 @@ def producer_span(operation: str, flow_name: object) -> Generator[None]:
         except BaseException as error:
             span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # the message may contain a payload
             raise
+
+
+def _loaded_trace() -> Any:
+    """OpenTelemetry's module, if the application has loaded it. While another thread is still importing the module, its
+    names are missing."""
+    trace = sys.modules.get("opentelemetry.trace")
+    is_complete = trace is not None and not getattr(trace.__spec__, "_initializing", False)
+    return trace if is_complete else None
