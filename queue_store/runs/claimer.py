@@ -1,7 +1,8 @@
 """How a run claims: it sends these statements, in this order, until one finds records. QueuePosition defines the
 position and the key scan. An aging claim begins with the priority whose oldest record has waited longest.
 
-- Claim suspects in a run's first claim if the flow has suspects, in an aging claim, and after a claim of suspects.
+- Claim suspects in a run's first claim if the flow has suspects, in an aging claim, and after a claim of suspects. A
+  run that still works on a batch ends this batch first.
 - Claim from the position, one priority after the other. During a key scan, claim the next record of each order key.
 - After a key scan, claim from the position without the key scan.
 - Claim without the position, because records that were committed late may lie below the position.
@@ -57,8 +58,12 @@ class Claimer:
         was_sent: bool = False,
     ) -> list[Record]:
         """`has_suspects`: True: look for suspects first. False: look for no suspects. None: the flow may have suspects.
-        `prefetch`: the run is still working on its current batch, so the claim does not look for suspects, and does not
-        look again after a key scan. `was_sent`: the claim from the position was already sent, and found nothing."""
+        `prefetch`: the run is still working on its current batch, so the claim takes no suspects, and does not look
+        again after a key scan. In place of an aging claim, the claim is empty while a suspect is due. So the run ends
+        its batch, and then claims the suspect. `was_sent`: the claim from the position was already sent, and found
+        nothing."""
+        if prefetch and self.next_is_for_suspects and self._has_due_suspect(cursor):
+            return []
         may_have_suspects = has_suspects is not False and not prefetch
         looks_first = may_have_suspects and (has_suspects or self.next_is_for_suspects)
         records = self._claim_suspects(cursor, batch_size) if looks_first else []
@@ -120,6 +125,10 @@ class Claimer:
             self.send(cursor, batch_size)
             records = self.read(cursor)
         return records
+
+    def _has_due_suspect(self, cursor: Cursor[Any]) -> bool:
+        parameters = {"flow_name": self.options.flow_name}
+        return cursor.execute(sql("runs/due_suspect"), parameters).fetchone() is not None
 
     def _claim_suspects(self, cursor: Cursor[Any], batch_size: int) -> list[Record]:
         self._execute(cursor, "arrows/claim_suspects", self._parameters(batch_size))

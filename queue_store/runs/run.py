@@ -125,7 +125,7 @@ class Run:
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the flow
         is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run still works
-        on its current batch, so this claim looks for no suspects. `or_end`: end the run if the batch is empty."""
+        on its current batch, so this claim takes no suspects. `or_end`: end the run if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)

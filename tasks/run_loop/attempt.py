@@ -4,21 +4,25 @@ import inspect
 import logging
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any, Protocol
 
+from queue_store.errors import ConflictError
 from queue_store.records.payload import RESULT_LIMIT_BYTES, encode_json
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
 
 from ..authoring.context import FlowContext, RunSide
 from ..authoring.flow import Flow
-from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord
+from ..exceptions import PermanentError, RecordCancelled, RunLostError, SnoozeRecord
 from ..observing import observer
 from .exception_groups import decisive
 from .failures import failure_of
 from .guest import end_a_fork, run_as_guest
 from .limits import Limits
+from .transactions import SessionEndedError
+
+NOT_CHARGED = (ConflictError, RunLostError, SessionEndedError)  # what `GivenTransaction.charged` raises
 
 logger = logging.getLogger(__name__)
 
@@ -143,13 +147,18 @@ class Attempts:
     ) -> Outcome:
         """Returns the outcome of an attempt that raised this error. If the handler is not to blame, passes on the
         error that `transaction.charged` raises."""
-        if transaction is not None:
-            error = transaction.charged(error)
-        cause = decisive(error)
-        if isinstance(cause, SnoozeRecord):
-            return Snooze(record, cause.delay_seconds)
-        if isinstance(cause, RecordCancelled) and self.run_side.is_cancelled(record):
-            return Cancelled(record)
+        try:
+            if transaction is not None:
+                error = transaction.charged(error)
+            cause = decisive(error)
+            if isinstance(cause, SnoozeRecord):
+                return Snooze(record, _checked_delay(cause))
+            if isinstance(cause, RecordCancelled) and self.run_side.is_cancelled(record):
+                return Cancelled(record)
+        except NOT_CHARGED:
+            raise
+        except BaseException as second:  # noqa: BLE001  (the class of the error is the handler's own)
+            error = second
         return failure_of(self.flow, record, error, started, time.monotonic())
 
     def context(self, record: Record, started: float) -> FlowContext:
@@ -191,13 +200,19 @@ class Attempts:
                 self.open_calls.pop(record.id, None)
         except BaseException:
             self.limits.lift(records)
-            logger.exception("the hook `failed` of flow %s raised an error", self.flow.name)
+            with suppress(BaseException):  # logging reads the error, too
+                logger.exception("the hook `failed` of flow %s raised an error", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:
         """Returns whether the record will be retried. None if the outcome is not a failure."""
         if isinstance(outcome, Snooze | Cancelled | Completed):
             return None
         return outcome.retry_delay_seconds is not None and record.retry_count < self.run_side.max_retries
+
+
+def _checked_delay(wish: SnoozeRecord) -> float:
+    """Raises an error unless Postgres can add this delay to the present time. A handler may change the attribute."""
+    return SnoozeRecord(float(wish.delay_seconds)).delay_seconds
 
 
 async def _awaited(returned: Any) -> Any:

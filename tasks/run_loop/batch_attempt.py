@@ -72,7 +72,7 @@ class BatchAttempts(Attempts):
         charged. In all other cases, the exception decides the outcome of each record."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
-        if isinstance(decisive(error), RecordCancelled) and asked:
+        if asked and issubclass(type(decisive(error)), RecordCancelled):
             return [Cancelled(record) if record in asked else Snooze(record, 0) for record in records]
         return [self.outcome_of(record, started, error, transaction) for record in records]
 

@@ -13,6 +13,7 @@ from queue_store.runs.slice_session import SliceSession
 
 from ..authoring.flow import Flow
 from ..exceptions import PermanentError
+from ..worker.event_loop import end_cancellation
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .batch_attempt import BatchAttempts
 from .delivery import Delivery
@@ -27,9 +28,10 @@ ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 class RollBackError(Exception):
     """This slice cannot be committed as it is. `decided`: outcomes that are written after the rollback, in another
-    transaction."""
+    transaction. None of them is Completed, because the rollback also undoes the rows of the handlers."""
 
     def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
+        assert not any(isinstance(outcome, Completed) for outcome in decided)
         self.decided = decided
         self.is_spoiled = is_spoiled
         super().__init__("this slice is rolled back")
@@ -82,6 +84,7 @@ class CallsInTransaction:
             if self._run.database.settings.pgbouncer and is_open(opened.driver):
                 with suppress(psycopg.Error):  # if `abandon` fails, the session and its locks are lost
                     await session.abandon()
+            await transaction.abandon()
             raise
 
     async def _work(
@@ -164,12 +167,23 @@ class CallsInTransaction:
             called = await AsGuest(self._attempts.attempt_batch(call, transaction))
         else:
             called = [await AsGuest(self._attempts.attempt(call[0], transaction, is_tentative=is_tentative))]
+        if self._flow.is_async:
+            await end_cancellation()
         try:
             await transaction.close()
         except Exception as error:  # noqa: BLE001  (the handler's session could not be closed)
             now = time.monotonic()
             called = [self._attempts.outcome_of(record, now, error, transaction) for record in call]
-        if not transaction.is_clean:
-            raise RollBackError(() if is_tentative else called, is_spoiled=True)
+        if not transaction.is_usable:
+            called = [self._uncompleted(outcome) for outcome in called]
+            if not transaction.is_clean:
+                raise RollBackError(() if is_tentative else called, is_spoiled=True)
         slots.put_in_flight(NOTHING_IN_FLIGHT)
         return called
+
+    def _uncompleted(self, outcome: Outcome) -> Outcome:
+        """Call this if the transaction was spoiled after it was settled, for example by the hook `after`. The rows of
+        the record will be rolled back, so the record is not completed."""
+        if not isinstance(outcome, Completed):
+            return outcome
+        return self._attempts.outcome_of(outcome.record, outcome.started, PermanentError(MISUSE))

@@ -84,7 +84,8 @@ class ConcurrentExecution:
 
     def _claim(self) -> Sequence[Record]:
         """Claims the next batch. Suspects and other records are never processed at the same time. Suspects are
-        claimed in small batches, to find the record that kills its process."""
+        claimed in small batches, to find the record that kills its process. If a suspect is due, an aging claim in
+        advance finds nothing, so that the current batch ends and the suspect is claimed."""
         if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:
@@ -104,4 +105,5 @@ class ConcurrentExecution:
             self._executor.wake.wait(LOOK_SECONDS)
             self._executor.wake.clear()
             self._report()
+            unstarted += self._executor.withdraw()  # a record whose task was cancelled before it began
         return unstarted

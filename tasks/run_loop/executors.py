@@ -4,17 +4,25 @@ One thread, the owner of the run, submits records and takes outcomes. The event 
 records are left, so that the owner claims more.
 """
 
+import asyncio
 import queue
 import threading
+import time
 from asyncio import Task
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from functools import partial
 
 from queue_store.records.record import Completed, Outcome, Record
 
-from ..worker.event_loop import EventLoop
+from ..worker.event_loop import EventLoop, end_cancellation
 from .attempt import Attempts
+from .failures import failure_of
+
+CANCELLED_STARTS = 10  # so often, the task of a record may be cancelled before it begins
+NEVER_BEGAN = (
+    f"other code on the event loop cancelled this record's task {CANCELLED_STARTS} times before it began"
+)
 
 
 class Executor:
@@ -68,6 +76,11 @@ class Executor:
     def _withdraw(self) -> list[Record]:
         raise NotImplementedError
 
+    def _failure(self, record: Record, error: BaseException) -> Outcome:
+        """`error`: an unexpected error of the attempt itself. Without an outcome, the run would wait endlessly."""
+        now = time.monotonic()
+        return failure_of(self._attempts.flow, record, error, now, now)
+
     def _finished(self, outcome: Outcome) -> None:
         self._done.append(outcome)
         if self.unstarted_count < self._low_water:
@@ -106,7 +119,11 @@ class ThreadExecutor(Executor):
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
-            self._finished(self._attempts.attempt_plainly(record))
+            try:
+                outcome = self._attempts.attempt_plainly(record)
+            except BaseException as error:  # noqa: BLE001
+                outcome = self._failure(record, error)
+            self._finished(outcome)
 
 
 class AsyncExecutor(Executor):
@@ -119,6 +136,7 @@ class AsyncExecutor(Executor):
         self._loop = event_loop.loop
         self._queue: deque[Record] = deque()
         self._tasks: set[Task[Outcome]] = set()
+        self._cancelled_starts: Counter[int] = Counter()  # by record id
         self.stops_at_setbacks = False
         self._has_stopped = False
 
@@ -145,16 +163,31 @@ class AsyncExecutor(Executor):
 
     def _start_more(self) -> None:
         while not self._has_stopped and len(self._tasks) < self._concurrency and (record := self._next()):
-            task = self._loop.create_task(self._attempts.attempt(record))
+            task = self._loop.create_task(self._attempt(record))
             self._tasks.add(task)
             task.add_done_callback(partial(self._finished_task, record))
 
+    async def _attempt(self, record: Record) -> Outcome:
+        outcome = await self._attempts.attempt(record)
+        await end_cancellation()
+        return outcome
+
+    def _may_start_again(self, record: Record, task: Task[Outcome]) -> bool:
+        """Whether the task was cancelled before it began, because a handler cancelled all tasks of the loop. Returns
+        False if that happened too often since an attempt last ended."""
+        if not task.cancelled():
+            self._cancelled_starts.clear()
+            return False
+        self._cancelled_starts[record.id] += 1
+        return self._cancelled_starts[record.id] < CANCELLED_STARTS
+
     def _finished_task(self, record: Record, task: Task[Outcome]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():  # cancelled before it began, because a handler cancelled all tasks of the loop
+        if self._may_start_again(record, task):
             self._queue.appendleft(record)
         else:
-            outcome = task.result()
+            error = asyncio.CancelledError(NEVER_BEGAN) if task.cancelled() else task.exception()
+            outcome = task.result() if error is None else self._failure(record, error)
             self._has_stopped = self._has_stopped or (
                 self.stops_at_setbacks and outcome.__class__ is not Completed
             )

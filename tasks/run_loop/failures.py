@@ -1,18 +1,25 @@
 """Turns an exception into the values that are stored: the type, message, traceback and kind of the error."""
 
+import logging
 import re
 import traceback
+from contextlib import suppress
 
 from queue_store.records.record import Failure, Record
 from queue_store.redaction import redact
 
 from ..authoring.flow import Flow
+from ..authoring.retries import DEFAULT_BACKOFF
 from .exception_groups import decisive, leaves_of
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 16_000
 GROUP_LIMIT = 300
 TYPE_LIMIT = 200
+NAMELESS = "Exception"  # the type of an error whose class has no readable name
+NOT_DESCRIBED = "the error of the handler could not be described"
+
+logger = logging.getLogger(__name__)
 
 _VARYING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|\b[0-9a-f]{16,}\b|\d+(?:[.,:]\d+)*",
@@ -23,8 +30,26 @@ _VARYING = re.compile(
 def failure_of(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
     """Returns the outcome of an attempt that raised this error. Secrets are removed, and lengths are bounded. Never
     raises, even if `str()` of the error raises."""
+    try:
+        return _described(flow, record, error, started, finished)
+    except BaseException:  # a mistake of this module must not end the thread or the run
+        with suppress(BaseException):
+            logger.exception("the error of record %s could not be described", record.id)
+        return Failure(
+            record=record,
+            started=started,
+            finished=finished,
+            exception_type=NAMELESS,
+            error_message=NOT_DESCRIBED,
+            error_group=NOT_DESCRIBED,
+            traceback=NOT_DESCRIBED,
+            retry_delay_seconds=DEFAULT_BACKOFF.delay_seconds(record.attempt_number),
+        )
+
+
+def _described(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
     cause = decisive(error)
-    exception_type = redact(type(cause).__qualname__, TYPE_LIMIT)
+    exception_type = _type_name(cause)
     message = redact(_message(error, cause) or exception_type, MESSAGE_LIMIT) or exception_type
     return Failure(
         record=record,
@@ -34,15 +59,22 @@ def failure_of(flow: Flow, record: Record, error: BaseException, started: float,
         error_message=message,
         error_group=error_group(exception_type, message),
         traceback=_traceback(error),
-        retry_delay_seconds=flow.retry_delay_seconds(
-            record.attempt_number, _decisive_for_a_retry(flow, cause)
-        ),
+        retry_delay_seconds=_retry_delay_seconds(flow, record, cause),
     )
 
 
 def error_group(exception_type: str, message: str) -> str:
     """Returns the kind of an error. Messages that differ only in ids and numbers have the same kind."""
     return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
+
+
+def _retry_delay_seconds(flow: Flow, record: Record, cause: BaseException) -> float | None:
+    """If the flow's own functions or the error's class end this decision with an error, the default back-off
+    decides."""
+    try:
+        return flow.retry_delay_seconds(record.attempt_number, _decisive_for_a_retry(flow, cause))
+    except BaseException:  # noqa: BLE001
+        return DEFAULT_BACKOFF.delay_seconds(record.attempt_number)
 
 
 def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
@@ -62,20 +94,28 @@ def _message(error: BaseException, cause: BaseException) -> str:
     exceptions. If the exceptions do not agree (see `decisive`), the message also names their types."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
-        return f"{_text(error)}: " + "; ".join(f"{type(leaf).__qualname__}: {_text(leaf)}" for leaf in leaves)
+        return f"{_text(error)}: " + "; ".join(f"{_type_name(leaf)}: {_text(leaf)}" for leaf in leaves)
     return "; ".join(dict.fromkeys(_text(leaf) for leaf in leaves))
 
 
-def _text(error: BaseException) -> str:
+def _type_name(error: BaseException) -> str:
     try:
-        return str(error)
+        return redact(f"{type(error).__qualname__}", TYPE_LIMIT) or NAMELESS
+    except BaseException:  # noqa: BLE001
+        return NAMELESS
+
+
+def _text(error: BaseException) -> str:
+    """`str` may return an object of a subclass with methods of its own. `join` copies it into an ordinary string."""
+    try:
+        return "".join([str(error)])
     except BaseException as second:  # noqa: BLE001
-        return f"its text is not available: str() raised {type(second).__name__}"
+        return f"its text is not available: str() raised {_type_name(second)}"
 
 
 def _traceback(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(error)
     except BaseException as second:  # noqa: BLE001
-        return f"no traceback: formatting it raised {type(second).__name__}"
+        return f"no traceback: formatting it raised {_type_name(second)}"
     return redact("".join(lines), TRACEBACK_LIMIT)

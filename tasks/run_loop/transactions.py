@@ -3,6 +3,7 @@ handler asked for. After each call of the handler, `Transaction` shows whether t
 
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -34,6 +35,7 @@ MISUSE = (
     "the handler must not commit, roll back or close the transaction it was given, nor catch a database error in it "
     "without a savepoint"
 )
+LEFT_OPEN = "the handler must end its psycopg transaction() blocks and the savepoints of session.connection()"
 IDLE_TOO_LONG = (
     "the handler left its transaction idle for longer than idle_in_transaction_session_timeout, so Postgres ended the "
     "session: do the long part in another flow, or give this flow idle_in_transaction_seconds"
@@ -74,6 +76,7 @@ class Transaction:
         self._charges_conflicts = charges_conflicts
         self._is_alone = is_alone
         self._factories = _factories_of(driver)
+        self._block_count = _block_count(driver)
         is_session = is_kind(kind, ORM, "Session") or is_kind(kind, ASYNC, "AsyncSession")
         self._session_type: Any = kind if is_session else None
         self._session: Session | AsyncSession | None = None
@@ -96,12 +99,18 @@ class Transaction:
         return self._connection
 
     async def settle(self) -> None:
-        """Send the statements that SQLAlchemy's session has not sent yet. Raises the database's errors, and
+        """Send the statements that SQLAlchemy's session has not sent yet. Release the savepoints that the handler left
+        open, as a commit of SQLAlchemy does, so that their rows are kept. Raises the database's errors, and
         PermanentError if nothing more can be done in this transaction."""
         self._raise_if_misused()
         if self._session is not None:
             await awaited(self._session.commit())
             self._raise_if_misused()
+        elif self._connection is not None:
+            while (savepoint := self._connection.get_nested_transaction()) and savepoint.is_active:
+                await awaited(savepoint.commit())
+        if self._is_left_open:
+            raise PermanentError(LEFT_OPEN)
 
     async def close(self) -> None:
         """Take the connection back from the handler, and undo what the handler did to it."""
@@ -109,6 +118,14 @@ class Transaction:
         session, self._session = self._session, None
         if session is not None:
             await awaited(session.close())
+
+    async def abandon(self) -> None:
+        """Call this before a rollback. If the handler left a block of psycopg's `transaction()` open, psycopg cannot
+        end the slice's block, and the handler's block could end in a later transaction. So the connection is closed."""
+        if _block_count(self._driver) != self._block_count:
+            with suppress(psycopg.Error):
+                await awaited(self._driver.execute(b"ROLLBACK"))  # releases the locks at once
+            await awaited(self._driver.close())
 
     @property
     def is_whole(self) -> bool:
@@ -120,11 +137,18 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin. No call can begin if the handler left a savepoint of SQLAlchemy open or
-        broken, because SQLAlchemy then refuses every statement."""
-        return self.is_whole and (
-            self._connection is None or self._connection.get_nested_transaction() is None
-        )
+        """Whether the next call can begin. SQLAlchemy refuses every statement if a savepoint is open or broken."""
+        return self.is_whole and not self._is_left_open
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the rows of the call can be committed."""
+        return self.is_clean and self._driver.pgconn.transaction_status != TransactionStatus.INERROR
+
+    @property
+    def _is_left_open(self) -> bool:
+        savepoint = None if self._connection is None else self._connection.get_nested_transaction()
+        return savepoint is not None or _block_count(self._driver) != self._block_count
 
     def charged(self, error: BaseException) -> BaseException:
         """Returns the error for which an attempt is charged. If no attempt is to be charged, raises ConflictError,
@@ -180,6 +204,10 @@ def _explanation(error: BaseException) -> Exception | None:
 def is_open(driver: Driver) -> bool:
     """Whether the connection is open and has a transaction open."""
     return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def _block_count(driver: Driver) -> int:
+    return getattr(driver, "_num_transactions", 0)  # the open blocks of `transaction()`; has no public name
 
 
 def _factories_of(driver: Driver) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -13,6 +14,23 @@ R = TypeVar("R")
 EX_SOFTWARE = 70
 
 logger = logging.getLogger(__name__)
+
+
+async def end_cancellation() -> None:
+    """Call this in the asyncio task in which a handler has run. If the handler cancelled this task and then returned,
+    the cancellation ends here. Otherwise asyncio would interrupt the next statement, or drop the task's result."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        while task.uncancel():
+            pass
+
+
+async def _to_its_end(coroutine: Coroutine[Any, Any, R]) -> R:
+    result = await coroutine
+    await end_cancellation()
+    return result
 
 
 class EventLoop:
@@ -26,7 +44,7 @@ class EventLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run the coroutine and wait for its result. Call this from a thread other than the loop's."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+        return asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), self.loop).result()
 
     def close(self) -> None:
         """Cancels the asyncio tasks that handlers have left running, and stops the loop."""
