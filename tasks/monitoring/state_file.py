@@ -1,8 +1,11 @@
 """A small file on this machine. It holds facts that are needed when the database cannot be reached."""
 
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,39 @@ class StateFile:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self) -> Generator[bool]:
+        """Yields False if another process or thread holds the lock of this file. Never waits. Without a lock, for
+        example if the disk is full, everybody goes on as if they held it."""
+        descriptor = self._open_lock()
+        if descriptor is None:
+            yield True
+            return
+        try:
+            yield _try_lock(descriptor)
+        finally:
+            with suppress(OSError):  # a child process that was forked in the meantime would keep the lock
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def _open_lock(self) -> int | None:
+        path = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return None
+        if os.fstat(descriptor).st_uid == os.getuid():
+            return descriptor
+        os.close(descriptor)
+        return None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
