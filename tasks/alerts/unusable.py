@@ -17,6 +17,7 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
+QUIET_SECONDS = 60.0  # a process that has the problem reports it more often
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
     TAKES_NO_WRITES: "The database takes writes again.",
@@ -25,9 +26,10 @@ _BACK = {
 
 def note_usable(database: DatabaseManager, settings: ProcessorSettings) -> None:
     """Call this when the database has answered this process and takes writes. Each machine has files of its own, so
-    each machine notifies the contacts that the problem is over."""
+    each machine notifies the contacts that the problem is over. Another process may still have the problem, for example
+    if the server has no connection left. So nothing is sent until no process has reported it for QUIET_SECONDS."""
     for code in _BACK:
-        UnusableDatabase(database, settings, code).is_back()
+        UnusableDatabase(database, settings, code).is_back(quiet_seconds=QUIET_SECONDS)
 
 
 class UnusableDatabase:
@@ -46,17 +48,18 @@ class UnusableDatabase:
         with self._file.lock() as is_mine:
             if not is_mine:
                 return 0
-            state = self._read() or {"since": time.time(), "notified": []}
+            state = (self._read() or {"since": time.time(), "notified": []}) | {"failed_at": time.time()}
             recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
             notified = self._notify(recipients, "opened", finding, state["since"])
             self._file.write({**state, "notified": [*state["notified"], *notified]})
             return len(notified)
 
-    def is_back(self) -> int:
+    def is_back(self, quiet_seconds: float = 0.0) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
-        call tries again to notify this contact. A call does nothing while another process of this machine notifies.
-        Returns how many were notified."""
-        if self._read() is None:
+        call tries again to notify this contact. A call does nothing while another process of this machine notifies, or
+        if one reported the problem within the last `quiet_seconds`. Returns how many were notified."""
+        state = self._read()
+        if state is None or 0 <= time.time() - state["failed_at"] < quiet_seconds:
             return 0
         with self._file.lock() as is_mine:
             state = self._read() if is_mine else None
@@ -99,6 +102,10 @@ class UnusableDatabase:
         try:
             state = self._file.read()
             notified = state["notified"] if "notified" in state else state["told"]
-            return {"since": float(state["since"]), "notified": [str(contact) for contact in notified]}
+            return {
+                "since": float(state["since"]),
+                "failed_at": float(state.get("failed_at", 0)),
+                "notified": [str(contact) for contact in notified],
+            }
         except (ValueError, TypeError, KeyError):
             return None

@@ -34,6 +34,8 @@ def cancel(
     """Cancel pending records, and ask processing records to stop."""
     if bool(record_ids) == bool(flow_name):
         raise click.UsageError("Name records by their ids, or a flow by --flow.")
+    if pending_only and not flow_name:
+        raise click.UsageError("--pending-only goes with --flow.")
     with processor("cancel") as queue:
         if flow_name:
             queue.check_flow_or_records(flow_name)
@@ -51,7 +53,7 @@ def cancel(
         text += f" {plural(len(done.asked_ids), 'running record')} asked to stop: each stops when its handler checks "
         text += "for the request, or returns. `queuectl end ID` ends a handler that hangs."
     if done.skipped_ids:
-        why = "no longer pending" if pending_only else "finished or unknown"
+        why = "locked or no longer pending" if pending_only else "finished or unknown"
         text += f" Skipped as {why}: {', '.join(map(str, done.skipped_ids[:20]))}"
     report(as_json, text, {"is_dry_run": False, **asdict(done)})
     end_if_left(named_were_skipped=bool(record_ids and done.skipped_ids), found_ids=ids)

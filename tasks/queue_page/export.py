@@ -42,7 +42,7 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
             if page.is_capped:
                 raise BadInputError(
                     f"only the newest {RUNS_AT_MOST} runs and {ATTEMPTS_LOOKED_AT} attempts were looked at, and there "
-                    "are more: search for one run, for one flow, or for a text in the error"
+                    "are more: search for one run, for one flow, or for a text in the error, or read the records by SQL"
                 )
             records += page.records
             if len(records) > RECORDS_AT_MOST:

@@ -2,6 +2,7 @@
 processes of one machine never notify at the same time."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError, ReadOnlyServerError
 from queue_store.liveness.worker_processes import take_sentinel_lease
 from queue_store.settings import ProcessorSettings
+from tasks.alerts import unusable
 from tasks.alerts.checking import report_unusable
 from tasks.alerts.unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
 from tasks.background import sentinel as sentinel_module
@@ -61,6 +63,7 @@ def test_a_machine_that_is_not_the_sentinel(
     channels: Channels,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(unusable, "QUIET_SECONDS", 0)
     with running_worker(
         clean_database_url,
         monkeypatch,
@@ -79,6 +82,7 @@ def test_a_login_that_may_not_be_the_sentinel(
     def refuse(*_: object) -> bool:
         raise InsufficientPrivilege
 
+    monkeypatch.setattr(unusable, "QUIET_SECONDS", 0)
     monkeypatch.setattr(sentinel_module, "RENEW_SECONDS", 0)
     monkeypatch.setattr(sentinel_module, "take_sentinel_lease", refuse)
     with running_worker(
@@ -86,6 +90,21 @@ def test_a_login_that_may_not_be_the_sentinel(
     ) as worker:
         report_unusable(worker.services.database, worker.services.settings, GONE, notify=True)
         Sentinel(worker.services).run()
+    assert changes(channels) == ["opened", "resolved"]
+
+
+def test_while_one_process_still_has_the_problem_nobody_says_that_it_is_over(
+    machine: ProcessorSettings, database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process finds no free connection, and another one has a connection."""
+    began = time.time()
+    for minutes in range(3):
+        monkeypatch.setattr("time.time", lambda: began + 60 * minutes)  # noqa: B023
+        UnusableDatabase(database, machine, UNREACHABLE).is_gone(FINDING)
+        unusable.note_usable(database, machine)
+        assert changes(channels) == ["opened"]
+    monkeypatch.setattr("time.time", lambda: began + 120 + unusable.QUIET_SECONDS)
+    unusable.note_usable(database, machine)
     assert changes(channels) == ["opened", "resolved"]
 
 

@@ -89,6 +89,11 @@ def test_with_pending_only_a_record_that_was_claimed_after_the_search_is_left_al
         assert cursor.execute("SELECT count(*) FROM cancel_requests").fetchone() == (0,)
 
 
+def test_pending_only_goes_with_a_flow(processor: DistributedProcessor) -> None:
+    result = call("cancel", 1, "--pending-only", "--dry-run")
+    assert (result.exit_code, "--pending-only goes with --flow" in result.stderr) == (64, True)
+
+
 @pytest.mark.parametrize("command", ["reset", "cancel"])
 def test_a_search_that_stopped_at_its_limit_is_not_complete(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch, command: str
