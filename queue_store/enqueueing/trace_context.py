@@ -46,5 +46,5 @@ def _loaded_trace() -> Any:
     """OpenTelemetry's module, if the application has loaded it. While another thread is still importing the module, its
     names are missing."""
     trace = sys.modules.get("opentelemetry.trace")
-    is_complete = trace is not None and not getattr(trace.__spec__, "_initializing", False)
+    is_complete = trace is not None and not getattr(getattr(trace, "__spec__", None), "_initializing", False)
     return trace if is_complete else None

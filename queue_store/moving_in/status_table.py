@@ -82,7 +82,7 @@ class StatusTable:
         self.schema = schema
         self._jobs = table_of(schema, table)
         self._identifiers = {
-            "jobs": self._jobs, "status": Identifier(columns.status), "id": Identifier(columns.id),
+            "jobs": self._jobs, "status": _escaped(columns.status), "id": _escaped(columns.id),
         }  # fmt: skip
         # `check` sets these: the names of the columns to read, and whether the payload's column is json or jsonb.
         self._wanted = columns.named()
@@ -115,7 +115,7 @@ class StatusTable:
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
         name = "table_rows" if after_id is None else "table_next_rows"
-        texts = [SQL("to_json(source.{})::text").format(Identifier(column)) for column in self._wanted]
+        texts = [SQL("to_json(source.{})::text").format(_escaped(column)) for column in self._wanted]
         taking = statement(name, values=SQL(", ").join(texts), **self._identifiers)
         parameters = {"pending": self._pending, "limit": limit, "after_id": after_id}
         rows = cursor.execute(taking, parameters).fetchall()
@@ -160,6 +160,11 @@ class StatusTable:
         if isinstance(value, str) and not self._holds_json:
             return decoded(value.encode(), NO_JSON)
         return value, problem
+
+
+def _escaped(column: str) -> Identifier:
+    """For a statement with parameters, in which psycopg reads a single % as the beginning of a placeholder."""
+    return Identifier(column.replace("%", "%%"))
 
 
 def _encoded(row: dict[str, str | None], column: str) -> bytes:

@@ -1,6 +1,7 @@
 """Refuses a call of a plain task if no worker could carry out the rest of its canvas. Otherwise the message would be
 sent, and the rest would be lost."""
 
+import inspect
 from collections import UserList
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -23,7 +24,7 @@ CHORD_INSTEAD = "our workers run none of Celery's own tasks; chords need a resul
 
 def check_message(app: Any, name: str, said: dict[str, Any]) -> None:
     """Raises NotDurableError if our workers would throw the message away, or if they could not carry out its chain,
-    chord, link or link_error. Another process has already checked a canvas with which a worker only goes on."""
+    chord, link or link_error. A canvas that another thread or process froze was checked there."""
     if fnmatchcase(name, CELERYS_OWN) and (name != CLEAN_UP or app.durable == ("*",)):
         raise _celerys_own(name)
     check_task_id(name, said.get("task_id"))
@@ -82,8 +83,19 @@ def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
     header = getattr(app.tasks.get(signature["task"]), "__header__", None)
     if header is None or isinstance(header, partial):
         return False
-    has_own = bool(signature.get("args") or signature.get("kwargs")) and not signature.get("immutable")
-    return not has_own and bool(arity_greater(header, 1))
+    if not arity_greater(header, 1):
+        return False
+    args, kwargs = signature.get("args") or (), signature.get("kwargs") or {}
+    return bool(signature.get("immutable")) or not (args or kwargs) or _takes(header, 3, args, kwargs)
+
+
+def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the function can be called with so many arguments more, before its own ones."""
+    try:
+        inspect.signature(function).bind(*[None] * more, *args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _needs_unlock(app: Any) -> bool:

@@ -21,6 +21,9 @@ def act(given: Any = None) -> None: ...
 def hear(request: Any, error: Any, traceback: Any) -> None: ...
 
 
+def hear_of(request: Any, error: Any, traceback: Any, number: int) -> None: ...
+
+
 class Partly:
     """An application in which only `billing` is durable."""
 
@@ -29,6 +32,7 @@ class Partly:
         self.billing = shop.task(act, name="shop.billing.charge")
         self.plain = shop.task(act, name="shop.plain")
         self.told = shop.task(hear, name="shop.billing.told")
+        self.told_of = shop.task(hear_of, name="shop.billing.told_of")
 
 
 @pytest.fixture
@@ -106,6 +110,7 @@ KEPT: dict[str, Callable[[Partly], Any]] = {
     "links": lambda of: of.plain.apply_async(link=[of.plain.s(), of.plain.s()], link_error=of.plain.s()),
     "link to a durable task": lambda of: of.plain.apply_async(link=of.billing.s(1).set(countdown=3)),
     "link_error that Celery calls": lambda of: of.plain.apply_async(link_error=of.told.s()),
+    "link_error with an argument of its own": lambda of: of.plain.apply_async(link_error=of.told_of.s(17)),
     "signature as data": lambda of: of.plain.delay([of.billing.s()]),
 }
 

@@ -12,7 +12,7 @@ from queue_store import DatabaseManager, DistributedProcessor, NewRecord, enqueu
 from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing import EnqueuedMany, OnDuplicate, connections
 from tests.support.flow_rows import register_flow
-from tests.support.locks import wait_until_blocked
+from tests.support.locks import PATIENCE_SECONDS, wait_until_blocked_by
 
 WAITING = "enqueueing/enqueue_staging"
 
@@ -34,19 +34,21 @@ def bulk_meets_rivals(
     def enqueue_all() -> None:
         results.append(processor.enqueue_many("send_invoice", rows, on_duplicate=on_duplicate, with_ids=True))
 
-    call = threading.Thread(target=enqueue_all)
+    call = threading.Thread(target=enqueue_all, daemon=True)
     ids: dict[str, int] = {}
-    sessions: list[ExitStack] = []
-    for key in rivals:
-        session = ExitStack()
-        cursor = session.enter_context(processor.database.transaction())
-        ids[key] = enqueue(cursor, "send_invoice", {"n": "rival"}, dedup_key=key).id
-        sessions.append(session)
-    call.start()
-    for session in sessions:
-        wait_until_blocked(processor.database)
-        session.close()
-    call.join()
+    sessions: list[tuple[int, ExitStack]] = []
+    with ExitStack() as all_sessions:
+        for key in rivals:
+            session = all_sessions.enter_context(ExitStack())
+            cursor = session.enter_context(processor.database.transaction())
+            ids[key] = enqueue(cursor, "send_invoice", {"n": "rival"}, dedup_key=key).id
+            [(pid,)] = cursor.execute("SELECT pg_backend_pid()").fetchall()
+            sessions.append((pid, session))
+        call.start()
+        for pid, session in sessions:
+            wait_until_blocked_by(processor.database, pid)
+            session.close()
+    call.join(PATIENCE_SECONDS)
     [done] = results
     return done, ids
 

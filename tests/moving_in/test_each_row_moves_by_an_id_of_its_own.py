@@ -69,7 +69,9 @@ def test_a_partitioned_table_moves_if_its_ids_are_unique(importing: Importing) -
     assert importing.json(*ROWS, "--batch-size", "2")["total"] == 3
 
 
-@pytest.mark.parametrize("rest", ["source text", "source jsonb, id_of_source integer"])
+@pytest.mark.parametrize(
+    "rest", ["source text", "source jsonb, id_of_source integer", 'source text, "tax_%%s" integer']
+)
 def test_a_column_named_source_is_one_column_of_the_row(importing: Importing, rest: str) -> None:
     create(
         importing,

@@ -26,6 +26,18 @@ def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
     raise AssertionError(f"no {sessions} session(s) came to wait for a lock")
 
 
+def wait_until_blocked_by(database: DatabaseManager, pid: int) -> None:
+    """Returns as soon as a session waits for a lock of the session with this process id."""
+    query = b"SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with database.transaction() as cursor:
+            if cursor.execute(query, (pid,)).fetchone() != (0,):
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"no session came to wait for session {pid}")
+
+
 @contextmanager
 def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
     """Executes the statement over another connection, and rolls it back at the end of the block."""
