@@ -4,12 +4,14 @@ import time
 
 
 class OwnHeartbeat:
-    """If this process was itself silent for longer than the lease, perhaps nobody could reach the database, and then
-    every heartbeat is out of date. So this process judges nobody until one lease after its next heartbeat. A process
-    without a heartbeat, such as a command, always judges. One thread reports heartbeats. Any thread may ask."""
+    """If this process was itself silent for nearly the lease, perhaps nobody could reach the database. Then the newest
+    heartbeat of another process may be older than the lease, because it may be one heartbeat older than this process'
+    own. So this process judges nobody until one lease after its next heartbeat. A process without a heartbeat, such as
+    a command, always judges. One thread reports heartbeats. Any thread may ask."""
 
-    def __init__(self, lease_seconds: float) -> None:
+    def __init__(self, lease_seconds: float, heartbeat_seconds: float) -> None:
         self._lease_seconds = lease_seconds
+        self._late_seconds = lease_seconds - heartbeat_seconds
         self._arrived_at: float | None = None
         self._judges_from = float("-inf")
 
@@ -27,4 +29,4 @@ class OwnHeartbeat:
 
     def _is_late(self, now: float) -> bool:
         arrived_at = self._arrived_at
-        return arrived_at is not None and now - arrived_at > self._lease_seconds
+        return arrived_at is not None and now - arrived_at > self._late_seconds

@@ -33,11 +33,15 @@ NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead process was between
 logger = logging.getLogger(__name__)
 
 
+class _TooLateError(Exception):
+    """Undoes a judgement for which this process was silent for too long."""
+
+
 class Rescue:
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
         self._database = database
         self._settings = settings
-        self.own_heartbeat = OwnHeartbeat(settings.lease_seconds)
+        self.own_heartbeat = OwnHeartbeat(settings.lease_seconds, settings.heartbeat_seconds)
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
@@ -188,8 +192,14 @@ class Rescue:
     def _declare_worker_processes_dead(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
         lease_seconds = self._settings.lease_seconds if self.own_heartbeat.may_judge else None
         parameters = {"worker_process_ids": list(worker_process_ids), "lease_seconds": lease_seconds}
-        with self._database.transaction() as cursor:
-            rows = cursor.execute(sql("liveness/declare_worker_processes_dead"), parameters).fetchall()
+        try:
+            with self._database.transaction() as cursor:
+                rows = cursor.execute(sql("liveness/declare_worker_processes_dead"), parameters).fetchall()
+                if lease_seconds is not None and not self.own_heartbeat.may_judge:
+                    raise _TooLateError
+        except _TooLateError:  # the statement waited until the database could be reached
+            self._declare_worker_processes_dead(worker_process_ids, rescued)
+            return
         rescued.dead_worker_process_ids += [row[0] for row in rows]
 
     def _cancel_requested(self, rescued: Rescued) -> None:

@@ -17,19 +17,20 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
-QUIET_SECONDS = 60.0  # a process that has the problem reports it more often
+# A process that has the problem reports it more often. For a process that makes no check, the problem is over only if
+# no other process of the machine has reported it for so long: perhaps the server has too few connections for all.
+QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
     TAKES_NO_WRITES: "The database takes writes again.",
 }
 
 
-def note_usable(database: DatabaseManager, settings: ProcessorSettings) -> None:
+def note_usable(database: DatabaseManager, settings: ProcessorSettings, quiet_seconds: float = 0.0) -> None:
     """Call this when the database has answered this process and takes writes. Each machine has files of its own, so
-    each machine notifies the contacts that the problem is over. Another process may still have the problem, for example
-    if the server has no connection left. So nothing is sent until no process has reported it for QUIET_SECONDS."""
+    each machine notifies the contacts that the problem is over. `quiet_seconds`: see `is_back`."""
     for code in _BACK:
-        UnusableDatabase(database, settings, code).is_back(quiet_seconds=QUIET_SECONDS)
+        UnusableDatabase(database, settings, code).is_back(quiet_seconds)
 
 
 class UnusableDatabase:
@@ -48,7 +49,8 @@ class UnusableDatabase:
         with self._file.lock() as is_mine:
             if not is_mine:
                 return 0
-            state = (self._read() or {"since": time.time(), "notified": []}) | {"failed_at": time.time()}
+            known: dict[str, Any] = self._read() or {"since": time.time(), "notified": []}
+            state = {**known, "failed_at": time.time()}
             recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
             notified = self._notify(recipients, "opened", finding, state["since"])
             self._file.write({**state, "notified": [*state["notified"], *notified]})

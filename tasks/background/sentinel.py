@@ -74,17 +74,17 @@ class Sentinel(threading.Thread):
             check_queue(database, settings, notify=True)
         elif self._services.slots.is_first:
             from ..alerts.sending import send_what_waits
-            from ..alerts.unusable import note_usable
+            from ..alerts.unusable import QUIET_SECONDS, note_usable
 
-            note_usable(database, settings)
+            note_usable(database, settings, QUIET_SECONDS)
             send_what_waits(database, settings)
 
     def _say_who_may(self) -> None:
         from ..alerts.sending import reachable_contacts
-        from ..alerts.unusable import note_usable
+        from ..alerts.unusable import QUIET_SECONDS, note_usable
 
         if self._services.slots.is_first:  # this process may have reported an outage that is over now
-            note_usable(self._services.database, self._services.settings)
+            note_usable(self._services.database, self._services.settings, QUIET_SECONDS)
 
         logger.info("this login may not act as the sentinel: a worker of the control queue must do so")
         if len(reachable_contacts(self._services.settings)) > 1:

@@ -179,7 +179,10 @@ class AsyncExecutor(Executor):
             self._cancelled_starts.clear()
             return False
         self._cancelled_starts[record.id] += 1
-        return self._cancelled_starts[record.id] < CANCELLED_STARTS
+        if self._cancelled_starts[record.id] < CANCELLED_STARTS:
+            return True
+        del self._cancelled_starts[record.id]
+        return False
 
     def _finished_task(self, record: Record, task: Task[Outcome]) -> None:
         self._tasks.discard(task)

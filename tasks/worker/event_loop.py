@@ -2,6 +2,7 @@
 it. If a handler blocks the loop, the outcomes of other records are still written."""
 
 import asyncio
+import concurrent.futures
 import logging
 import os
 import threading
@@ -44,7 +45,11 @@ class EventLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run the coroutine and wait for its result. Call this from a thread other than the loop's."""
-        return asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), self.loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), self.loop).result()
+        except concurrent.futures.CancelledError:
+            coroutine.close()  # if the task was cancelled before it began, nobody has awaited the coroutine
+            raise
 
     def close(self) -> None:
         """Cancels the asyncio tasks that handlers have left running, and stops the loop."""

@@ -101,10 +101,10 @@ def test_while_one_process_still_has_the_problem_nobody_says_that_it_is_over(
     for minutes in range(3):
         monkeypatch.setattr("time.time", lambda: began + 60 * minutes)  # noqa: B023
         UnusableDatabase(database, machine, UNREACHABLE).is_gone(FINDING)
-        unusable.note_usable(database, machine)
+        unusable.note_usable(database, machine, unusable.QUIET_SECONDS)
         assert changes(channels) == ["opened"]
     monkeypatch.setattr("time.time", lambda: began + 120 + unusable.QUIET_SECONDS)
-    unusable.note_usable(database, machine)
+    unusable.note_usable(database, machine, unusable.QUIET_SECONDS)
     assert changes(channels) == ["opened", "resolved"]
 
 

@@ -1,4 +1,4 @@
-"""A process that was itself silent for longer than the lease declares nobody dead until one lease after its heartbeats
+"""A process that was itself silent for nearly the lease declares nobody dead until one lease after its heartbeats
 are back. Perhaps nobody could reach the database, and then every heartbeat is out of date."""
 
 import math
@@ -52,11 +52,11 @@ class Process:
         return [row[0] for row in self.store.query(f"{DEAD} UNION {DEAD_PROCESSES}")]
 
     def is_silent(self) -> None:
-        self.clock.skip(self.lease_seconds + 1)
+        self.clock.skip(self.lease_seconds - 1)
 
     def pass_a_lease(self) -> None:
-        for _ in range(2):
-            self.clock.skip(0.6 * self.lease_seconds)
+        for _ in range(3):
+            self.clock.skip(0.4 * self.lease_seconds)
             self.worker.services.rescue.own_heartbeat.arrived()
 
 
