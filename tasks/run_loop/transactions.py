@@ -50,13 +50,12 @@ class SessionEndedError(Exception):
 
 class Transaction:
     """The transaction that all calls of a slice receive, one after the other. The transaction is synchronous for a
-    plain handler, and asynchronous for an `async def` handler. The coroutines of this class suspend only if the handler
-    is asynchronous.
+    plain handler, and asynchronous for an `async def` handler. Only then do the coroutines of this class suspend.
 
     `connection`: a SQLAlchemy connection, or None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure. After too many conflicts in a row, a
-    conflict counts as a failure. `is_alone`: whether the slice has only one record. If the handler made the server end
-    the session, the record is charged only if it is alone in its slice.
+    whether a conflict between transactions counts as the handler's failure, as after too many conflicts in a row.
+    `is_alone`: whether the slice has only one record. If the handler made the server end the session, the record is
+    charged only if it is alone in its slice.
     """
 
     def __init__(
@@ -103,13 +102,15 @@ class Transaction:
         open, as a commit of SQLAlchemy does, so that their rows are kept. Raises the database's errors, and
         PermanentError if nothing more can be done in this transaction."""
         self._raise_if_misused()
+        savepoint = None
         if self._session is not None:
             await awaited(self._session.commit())
             self._raise_if_misused()
+            savepoint = self._connection.get_nested_transaction()
         elif self._connection is not None:
             while (savepoint := self._connection.get_nested_transaction()) and savepoint.is_active:
                 await awaited(savepoint.commit())
-        if self._is_left_open:
+        if savepoint is not None or _block_count(self._driver) != self._block_count:
             raise PermanentError(LEFT_OPEN)
 
     async def close(self) -> None:
@@ -130,25 +131,24 @@ class Transaction:
     @property
     def is_whole(self) -> bool:
         """Whether the handler has neither ended the transaction nor closed the connection."""
-        if self._connection is None:
-            return is_open(self._driver)
         begun = self._begun
-        return is_open(self._driver) and begun is not None and begun.is_active
+        return is_open(self._driver) and (self._connection is None or (begun is not None and begun.is_active))
 
     @property
     def is_clean(self) -> bool:
         """Whether the next call can begin. SQLAlchemy refuses every statement if a savepoint is open or broken."""
-        return self.is_whole and not self._is_left_open
+        savepoint = None if self._connection is None else self._connection.get_nested_transaction()
+        return self.is_whole and savepoint is None and _block_count(self._driver) == self._block_count
 
     @property
     def is_usable(self) -> bool:
-        """Whether the rows of the call can be committed."""
-        return self.is_clean and self._driver.pgconn.transaction_status != TransactionStatus.INERROR
-
-    @property
-    def _is_left_open(self) -> bool:
-        savepoint = None if self._connection is None else self._connection.get_nested_transaction()
-        return savepoint is not None or _block_count(self._driver) != self._block_count
+        """Whether the rows of the call can be committed. This is asked for each record, so it asks each thing once."""
+        status, connection, begun = self._driver.pgconn.transaction_status, self._connection, self._begun
+        if connection is not None and (
+            not begun or not begun.is_active or connection.get_nested_transaction()
+        ):
+            return False
+        return status == TransactionStatus.INTRANS and _block_count(self._driver) == self._block_count
 
     def charged(self, error: BaseException) -> BaseException:
         """Returns the error for which an attempt is charged. If no attempt is to be charged, raises ConflictError,
