@@ -6,7 +6,7 @@ worker goes on serving other flows.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,8 +53,6 @@ class Queue:
 
 
 def work_off(queue: Queue, mode: str, misuses: Sequence[str], log: Path, environment: dict[str, str]) -> None:
-    queue.rows("DROP TABLE IF EXISTS hostile_effects")
-    queue.rows(EFFECTS)
     for name in (mode, "neighbour"):
         register_flow(queue.database, name)
     for misuse in misuses:
@@ -83,20 +81,26 @@ def judge(queue: Queue, mode: str) -> None:
     assert slowest.total_seconds() < SERVED_SECONDS  # type: ignore[attr-defined]
 
 
+@pytest.fixture
+def queue(database: DatabaseManager) -> Iterator[Queue]:
+    queue = Queue(database)
+    queue.rows(EFFECTS)
+    yield queue
+    queue.rows("DROP TABLE hostile_effects")  # other tests use the same database
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", MODES)
 def test_hostile_handlers_of_each_mode(
-    mode: str, database: DatabaseManager, settings_environment: dict[str, str], tmp_path: Path
+    mode: str, queue: Queue, settings_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    queue = Queue(database)
     work_off(queue, mode, list(MODES[mode]), tmp_path / "worker.log", settings_environment)
     judge(queue, mode)
 
 
 @pytest.mark.timeout(120)
-def test_six_of_them(database: DatabaseManager, settings_environment: dict[str, str], tmp_path: Path) -> None:
-    queue = Queue(database)
+def test_six_of_them(queue: Queue, settings_environment: dict[str, str], tmp_path: Path) -> None:
     work_off(queue, "with_psycopg", SIX, tmp_path / "worker.log", settings_environment)
     judge(queue, "with_psycopg")
 
