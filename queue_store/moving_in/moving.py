@@ -22,7 +22,7 @@ from queue_store.operators.record_chunks import retry_on_conflict
 
 NO_FLOW = "no flow {flow} is registered: name one with --flow {name}=FLOW, or register it first"
 DUPLICATE = "an unfinished record of {flow} has the same dedup_key"
-OF_GROUP = "another job of its lock cannot be moved: job {id}"
+OF_GROUP = "job {id}, which has the same lock, cannot be moved"
 SHOWN_IDS = 5
 SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', true)"
 
@@ -170,7 +170,7 @@ class _Batch:
 
 
 def _hold_back_groups(jobs: Sequence[Job]) -> bool:
-    """Gives a problem to each job of whose group another job has one. Returns whether there was such a job."""
+    """If a job of a group has a problem, gives a problem to the others, too. Returns whether it gave any."""
     held_back = {job.group: job.id for job in reversed(jobs) if job.group is not None and job.problem}
     has_others = False
     for job in jobs:

@@ -40,7 +40,7 @@ class PgQueuer:
         require_columns(cursor, self._log, LOG_COLUMNS, "PgQueuer")
 
     def count(self, cursor: Cursor[Any]) -> Waiting:
-        row = cursor.execute(statement("pgqueuer_counts", jobs=self._jobs)).fetchone()
+        row = cursor.execute(statement("pgqueuer_counts", jobs=self._jobs), {}).fetchone()
         return Waiting(*(row or (0, 0)))
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:

@@ -27,9 +27,9 @@ SHARED = (
 
 
 class Procrastinate:
-    """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. All jobs that share a lock move,
-    or none. `splits_locks`: also move jobs that share a lock and go to several flows. A record then waits only for
-    records of its own flow, and the jobs of a lock and a flow move, or none of them."""
+    """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. Either all jobs that share
+    a lock move, or none. `splits_locks`: also move jobs that share a lock and go to several flows. A record then waits
+    only for records of its own flow. Either all jobs that share both a lock and a flow move, or none."""
 
     label = "procrastinate"
 
@@ -45,7 +45,7 @@ class Procrastinate:
         require_columns(cursor, self._jobs, COLUMNS, "Procrastinate")
 
     def count(self, cursor: Cursor[Any]) -> Waiting:
-        row = cursor.execute(statement("procrastinate_counts", jobs=self._jobs)).fetchone()
+        row = cursor.execute(statement("procrastinate_counts", jobs=self._jobs), {}).fetchone()
         return Waiting(*(row or (0, 0)))
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:

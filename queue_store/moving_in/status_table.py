@@ -23,9 +23,7 @@ from queue_store.moving_in.source import (
 from queue_store.records.payload import decode_json
 
 NO_JSON = "its payload is text that is not JSON"
-NO_TABLE = (
-    "{table} is not a table, so no index shows that its ids are unique: name the table that holds the rows"
-)
+NO_TABLE = "{table} is not a table, so no index can ensure that its ids are unique: name the table that holds the rows"
 NO_ID = (
     "the column {id} of the table {table} need not identify a row: make the column NOT NULL and create a unique index "
     "on it alone, or name another column with --id-column; partitions can be imported one by one"
@@ -82,7 +80,7 @@ class StatusTable:
         self.schema = schema
         self._jobs = table_of(schema, table)
         self._identifiers = {
-            "jobs": self._jobs, "status": _escaped(columns.status), "id": _escaped(columns.id),
+            "jobs": self._jobs, "status": Identifier(columns.status), "id": Identifier(columns.id),
         }  # fmt: skip
         # `check` sets these: the names of the columns to read, and whether the payload's column is json or jsonb.
         self._wanted = columns.named()
@@ -93,7 +91,7 @@ class StatusTable:
         names = require_columns(cursor, self._jobs, columns.named(), self._table)
         if columns.payload is not None:
             payload = Identifier(columns.payload)
-            cursor.execute(statement("table_payload_type", jobs=self._jobs, payload=payload))
+            cursor.execute(statement("table_payload_type", jobs=self._jobs, payload=payload), {})
             self._holds_json = (cursor.description or [])[0].type_code in JSON_TYPES
         elif not columns.fields:
             self._wanted = names
@@ -115,7 +113,7 @@ class StatusTable:
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
         name = "table_rows" if after_id is None else "table_next_rows"
-        texts = [SQL("to_json(source.{})::text").format(_escaped(column)) for column in self._wanted]
+        texts = [SQL("to_json(source.{})::text").format(Identifier(column)) for column in self._wanted]
         taking = statement(name, values=SQL(", ").join(texts), **self._identifiers)
         parameters = {"pending": self._pending, "limit": limit, "after_id": after_id}
         rows = cursor.execute(taking, parameters).fetchall()
@@ -162,17 +160,12 @@ class StatusTable:
         return value, problem
 
 
-def _escaped(column: str) -> Identifier:
-    """For a statement with parameters, in which psycopg reads a single % as the beginning of a placeholder."""
-    return Identifier(column.replace("%", "%%"))
-
-
 def _encoded(row: dict[str, str | None], column: str) -> bytes:
     return (row[column] or "null").encode()
 
 
 def _text(row: dict[str, str | None], column: str | None) -> str | None:
-    """A text, or a number as Postgres writes it, so that different numbers stay different."""
+    """Returns a text, or a number as Postgres writes it, so that different numbers stay different."""
     text = None if column is None else row[column]
     if text is None or text.strip() == "null":
         return None

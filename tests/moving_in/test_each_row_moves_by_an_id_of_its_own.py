@@ -83,6 +83,18 @@ def test_a_column_named_source_is_one_column_of_the_row(importing: Importing, re
     assert (payload["id"], str(payload["source"])) == (1, "7")
 
 
+def test_names_may_contain_a_percent_sign(importing: Importing) -> None:
+    importing.query('CREATE SCHEMA "x%%y"')
+    importing.query(f'CREATE TABLE "x%%y"."50%%done" (id integer PRIMARY KEY, {STATUS})')
+    importing.query('INSERT INTO "x%%y"."50%%done" (id) VALUES (1), (2)')
+    source = StatusTable("50%done", "invoice", Columns(), ["pending"], "moved", "x%y")
+    try:
+        assert move_in(importing.database, source, actor="Olga", batch_size=1).total == 2
+    finally:
+        importing.query('DROP SCHEMA "x%%y" CASCADE')
+    assert len(importing.records()) == 2
+
+
 class Unchecked(StatusTable):
     """The constraints change between the check and the move."""
 

@@ -18,7 +18,7 @@ def reasons_by_id(document: Any) -> dict[int, str]:
 
 
 def of_job(job_id: int) -> str:
-    return f"another job of its lock cannot be moved: job {job_id}"
+    return f"job {job_id}, which has the same lock, cannot be moved"
 
 
 @SIZES
