@@ -50,9 +50,10 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
-        last check began less than CHECK_SECONDS ago. A process that makes no check notifies the contacts if an outage
-        that this machine reported is over, because the server has executed the UPDATE of the lease. This process also
-        sends the waiting notifications that it has channels for. Both are done only by the first process of a worker.
+        last check began less than CHECK_SECONDS ago. If a process makes no check, the UPDATE of the lease has shown
+        that the server takes writes. So this process notifies the contacts if an outage that this machine reported is
+        over. It also sends the waiting notifications that it has channels for. Only the first process of a worker does
+        this.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings
@@ -83,15 +84,15 @@ class Sentinel(threading.Thread):
         from ..alerts.sending import reachable_contacts
         from ..alerts.unusable import QUIET_SECONDS, note_usable
 
-        if self._services.slots.is_first:  # this process may have reported an outage that is over now
-            note_usable(self._services.database, self._services.settings, QUIET_SECONDS)
-
         logger.info("this login may not act as the sentinel: a worker of the control queue must do so")
         if len(reachable_contacts(self._services.settings)) > 1:
             logger.warning(
                 "this login may not send alerts, so the settings CONTACT_* have no effect here: set them for the "
                 "workers of the control queue"
             )
+        # This process may have reported an outage that is over now, and does not look again.
+        if self._services.slots.is_first and not self._ended.wait(QUIET_SECONDS):
+            note_usable(self._services.database, self._services.settings)
 
     def _take_lease(self) -> bool:
         with self._services.database.transaction() as cursor:

@@ -22,6 +22,7 @@ from tasks.background import sentinel as sentinel_module
 from tasks.background.sentinel import Sentinel
 from tests.alerts.test_alert_notifications import Channels, channels
 from tests.support.flow_runs import Worker, running_worker
+from tests.support.store import in_background
 from tests.workers.processes import wait_until
 
 __all__ = ["channels"]
@@ -82,7 +83,7 @@ def test_a_login_that_may_not_be_the_sentinel(
     def refuse(*_: object) -> bool:
         raise InsufficientPrivilege
 
-    monkeypatch.setattr(unusable, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(unusable, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(sentinel_module, "RENEW_SECONDS", 0)
     monkeypatch.setattr(sentinel_module, "take_sentinel_lease", refuse)
     with running_worker(
@@ -125,12 +126,13 @@ def test_two_processes_that_overlap_tell_each_contact_once(
     first = UnusableDatabase(database, settings(tmp_path, contact_primary=("x",)), UNREACHABLE)
     second = UnusableDatabase(database, settings(tmp_path, contact_secondary=("x",)), UNREACHABLE)
     goes_on = channels.hanging["primary"] = threading.Event()
-    sending = threading.Thread(target=first.is_gone, args=(FINDING,))
-    sending.start()
-    wait_until(lambda: ("log", "opened") in channels.notified, "the first process")
-    assert second.is_gone(FINDING) == 0
-    goes_on.set()
-    sending.join(20)
+    sending = in_background(lambda: first.is_gone(FINDING))
+    try:
+        wait_until(lambda: ("log", "opened") in channels.notified, "the first process")
+        assert second.is_gone(FINDING) == 0
+    finally:
+        goes_on.set()
+    assert sending.result(20) == 2
     assert (second.is_gone(FINDING), second.is_gone(FINDING), first.is_gone(FINDING)) == (1, 0, 0)
     assert sorted(channels.notified) == [("log", "opened"), ("primary", "opened"), ("secondary", "opened")]
 
