@@ -24,6 +24,7 @@ from .transactions import MISUSE, Transaction, awaited, is_open
 SAVEPOINT = b"SAVEPOINT processing_queue_record"
 RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
 ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
+ROLL_BACK_AND_RELEASE = ROLL_BACK + b";" + RELEASE
 
 
 class RollBackError(Exception):
@@ -134,10 +135,8 @@ class CallsInTransaction:
             await self._refuse_another_transaction(call, failed, opened, session)
         if failed and not with_savepoints:
             raise RollBackError(failed if self._flow.batch else ())
-        if failed:
-            await opened.execute(ROLL_BACK)
         if with_savepoints:
-            await opened.execute(RELEASE)
+            await opened.execute(ROLL_BACK_AND_RELEASE if failed else RELEASE)
 
     async def _refuse_another_transaction(
         self, call: list[Record], failed: Sequence[Outcome], opened: OpenSlice, session: SliceSession
