@@ -91,7 +91,7 @@ def redact(text: str, length_limit: int = 4_000) -> str:
 
 def _without_cut_word(text: str) -> str:
     """Cuts the text before the word that crosses READ_LIMIT, because half a secret has no recognisable form. If the
-    text has no such word, or only this word, cuts as much as the longest secret may have."""
+    text up to READ_LIMIT has only one word, removes its last LONGEST_SECRET characters instead."""
     if len(text) <= READ_LIMIT:
         return text
     read = text[:READ_LIMIT]

@@ -49,7 +49,7 @@ def fold(database: DatabaseManager) -> int:
 
 def recount(database: DatabaseManager, *, dry_run: bool = False) -> list[Correction]:
     """Count every row and correct the totals. This scans the whole table, so call it once a night. A dry run returns
-    the same corrections, but does not make them, and folds continue."""
+    the same corrections, but does not apply them. Folds continue during a dry run."""
     with database.transaction() as cursor:
         if not dry_run:
             cursor.execute(sql("counts/wait_for_rollups"))

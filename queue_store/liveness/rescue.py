@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _TooLateError(Exception):
-    """Undoes a judgement for which this process was silent for too long."""
+    """Rolls back a judgement, because this process was itself silent for too long when the answer came."""
 
 
 class Rescue:
@@ -52,8 +52,8 @@ class Rescue:
 
     def sweep(self) -> Rescued:
         """Declare runs and worker processes dead if they were silent for longer than the lease, unless this process was
-        itself silent lately. Give back the records of at most RUNS_AT_ONCE runs that are over. Cancel the records that
-        were given back while a request to cancel them was being written."""
+        itself silent recently. Give back the records of at most RUNS_AT_ONCE runs that are over. Cancel the records
+        that were given back while a request to cancel them was being written."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
         lease = self._settings.lease_seconds

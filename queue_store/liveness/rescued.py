@@ -6,8 +6,9 @@ from uuid import UUID
 
 @dataclass(slots=True)
 class Rescued:
-    """What was declared dead, and what was given back. `requested_ids`: the cancelled records that were pending, so
-    they were not given back. `settled_run_ids`: the runs that have no processing record any more."""
+    """The runs and processes that were declared dead, and the records that were given back. `requested_ids`: the
+    cancelled records that were pending, so they were not given back. `settled_run_ids`: the runs that have no
+    processing record any more."""
 
     dead_run_ids: list[UUID] = field(default_factory=list[UUID])
     dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])

@@ -1,8 +1,5 @@
 """Repairs what the integrity checks find, if the right state is certain. All other problems are left to people."""
 
-from typing import Any
-
-from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.counts import rollups
@@ -56,13 +53,11 @@ def _seal_anew(run: MaintenanceRun) -> int:
     """Seals all rows of the audit log again if the check of the seals finds problems. Returns the number of problems.
     Seals nothing in a dry run. Lost rows stay lost. A new row of the log lists the problems."""
     with run.chunk() as cursor:
-        found = _found(cursor, SEALS)
+        rows = cursor.execute(
+            sql(f"maintenance/integrity/{SEALS}"), {"limit": EVERYTHING, "at_a_glance": False}
+        )
+        found = [row[0] for row in rows]
         if found and not run.dry_run:
             parameters = {"id": run.id, "found": Jsonb(found)}
             cursor.execute(sql("maintenance/repair/broken_seals"), parameters)
     return len(found)
-
-
-def _found(cursor: Cursor[Any], check: str) -> list[str]:
-    parameters = {"limit": EVERYTHING, "at_a_glance": False}
-    return [row[0] for row in cursor.execute(sql(f"maintenance/integrity/{check}"), parameters).fetchall()]

@@ -24,6 +24,7 @@ from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 from queue_store.progress import OnProgress, RowCounter, ignore_progress
 from queue_store.queue_schema import queue_schema
+from queue_store.schedule.recurring import database_time
 
 # The tables in the order in which they are restored. Records come first, because inserting them adds counts, which
 # the restored counts then replace.
@@ -68,7 +69,7 @@ def write_backup(
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        [(made_at,)] = cursor.execute(sql("backup/made_at")).fetchall()
+        made_at = database_time(cursor)  # the first query, so it takes the snapshot
         for table in TABLES:
             columns[table] = columns_of(cursor, table)
             counts[table] = copy_out(cursor, table, columns[table], archive, rows)
@@ -103,9 +104,9 @@ def restore_backup(
     actor: str = "a Python caller",
     on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
-    """Restores everything in one transaction, or nothing. The present rows are deleted first. If the queue has records,
-    this deletion needs `replace`. A stop of all flows stays in force. The audit log keeps its rows, and gets back the
-    rows that only the backup has.
+    """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
+    first. If the queue has records, this deletion needs `replace`. A stop of all flows stays in force. The audit log
+    gets back the rows that only the backup has.
 
     Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue
     has records and `replace` is False.

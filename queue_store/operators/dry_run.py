@@ -25,7 +25,8 @@ def would_reset(cursor: Cursor[Any], record_ids: list[int]) -> WouldChange:
     return WouldChange(count, 0, len(set(record_ids)) - count)
 
 
-def would_cancel(cursor: Cursor[Any], record_ids: list[int]) -> WouldChange:
+def would_cancel(cursor: Cursor[Any], record_ids: list[int], *, pending_only: bool = False) -> WouldChange:
     row = cursor.execute(sql("operators/count_to_cancel"), {"ids": record_ids}).fetchone()
     pending, processing = row or (0, 0)
+    processing = 0 if pending_only else processing
     return WouldChange(pending, processing, len(set(record_ids)) - pending - processing)

@@ -200,8 +200,8 @@ class Operators:
         return self._switch("resume_processing", None, actor, None)
 
     def _older_twins(self, record_ids: list[int]) -> set[int]:
-        """Of the failed records with the same dedup_key, all but the newest. One chunk alone needs no search, because
-        the statement that resets the chunk compares its records. Raises UnknownRecordError."""
+        """Returns all but the newest of the failed records with the same dedup_key. One chunk alone needs no search,
+        because the statement that resets the chunk compares its records. Raises UnknownRecordError."""
         if len(record_ids) <= CHUNK_RECORDS:
             return set()
         return set(self._ids("operators/older_twins", {"ids": checked_ids(record_ids)}))

@@ -48,8 +48,8 @@ class RunCandidates:
 def candidates_of_runs(
     cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None, status: str | None
 ) -> RunCandidates:
-    """Of the run with this id, or of the newest RUNS_AT_MOST runs of the worker. If both a run and a worker are given,
-    only of the run, and only if it is one of the worker's newest RUNS_AT_MOST runs."""
+    """Returns the candidates of the run with this id, or of the newest RUNS_AT_MOST runs of the worker. If both a run
+    and a worker are given, the run must also be one of the worker's newest RUNS_AT_MOST runs."""
     found = _runs(cursor, run_id if worker is None else None, worker or WorkerFilter())
     runs = [run for run in found[:RUNS_AT_MOST] if run_id in (None, run.flow_instance_id)]
     lacks_runs = len(found) > RUNS_AT_MOST and not (run_id and runs)
@@ -80,7 +80,7 @@ def record_ids_of_group(
 
 
 def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    """The id at which the records created at `instant` or later begin, by binary search."""
+    """Finds, by binary search, the id from which records were created at `instant` or later."""
     row = cursor.execute(sql("readings/id_range")).fetchone()
     lowest, highest = row or (0, 0)
     low, high = lowest, highest + 1

@@ -78,8 +78,8 @@ class _RowOfStatus(RecordRow):
 @dataclass(frozen=True, slots=True)
 class RecordPage:
     """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether records
-    may be missing, because there are too many attempts with the wanted kind of error, or runs or attempts of the wanted
-    worker or run."""
+    may be missing, because the wanted kind of error has too many attempts, or the wanted worker or run has too many
+    runs or attempts."""
 
     records: list[RecordRow]
     next_before_id: int | None

@@ -17,8 +17,8 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
-# A process that has the problem reports it more often. For a process that makes no check, the problem is over only if
-# no other process of the machine has reported it for so long: perhaps the server has too few connections for all.
+# A process that has the problem reports it more often than this. A process that makes no check waits until no process
+# of the machine has reported the problem for this time. Perhaps the server has too few connections for all processes.
 QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
@@ -59,7 +59,7 @@ class UnusableDatabase:
     def is_back(self, quiet_seconds: float = 0.0) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
         call tries again to notify this contact. A call does nothing while another process of this machine notifies, or
-        if one reported the problem within the last `quiet_seconds`. Returns how many were notified."""
+        if a process reported the problem within the last `quiet_seconds`. Returns how many were notified."""
         state = self._read()
         if state is None or 0 <= time.time() - state["failed_at"] < quiet_seconds:
             return 0

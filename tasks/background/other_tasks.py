@@ -6,7 +6,7 @@ another thread of that child. The run then gives back the records that it has no
 run to end. The time limit of the task begins after this wait.
 
 While the main thread executes one of the queue's own tasks, it holds `task_lock`, so that recycling.py does not end the
-process within the task.
+process during the task.
 """
 
 import logging
@@ -57,8 +57,8 @@ def take_limits_from_pool(worker: Any) -> None:
 
 
 def watch_other_tasks() -> None:
-    """Ensures that non-durable tasks and runs never execute at the same time, and that no own task is ended for the
-    memory of its process. Call this in a pool child."""
+    """Ensures that non-durable tasks and runs never execute at the same time, and that a process that uses
+    too much memory does not end during one of the queue's own tasks. Call this in a pool child."""
     signals.task_prerun.connect(_begin, dispatch_uid="processing_queue.begin", weak=False)
     signals.task_postrun.connect(_end, dispatch_uid="processing_queue.end", weak=False)
 

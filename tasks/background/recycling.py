@@ -1,6 +1,6 @@
 """Replaces a worker process that uses too much memory. The process ends its run after the record in flight, and gives
-back the other records. Then it ends, and the pool starts a new process. A task of the queue itself, such as
-maintenance, is finished first. Celery applies its own memory limit only when a task ends. That would be too late,
+back the other records. The process also finishes a task of the queue itself, such as maintenance. Then the process
+ends, and the pool starts a new one. Celery applies its own memory limit only when a task ends. That would be too late,
 because a run can take a long time."""
 
 import logging
@@ -13,7 +13,7 @@ from ..worker.services import WorkerServices
 from ..worker.shared_slots import is_pool_child
 
 MEGABYTE = 1_048_576
-TASK_SECONDS = 0.1  # the wait for the end of a task, so that many short tasks do not keep the process alive
+TASK_SECONDS = 0.1  # the wait for a task to end; without it, many short tasks could keep the process alive
 
 logger = logging.getLogger(__name__)
 

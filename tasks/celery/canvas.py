@@ -24,7 +24,7 @@ CHORD_INSTEAD = "our workers run none of Celery's own tasks; chords need a resul
 
 def check_message(app: Any, name: str, said: dict[str, Any]) -> None:
     """Raises NotDurableError if our workers would throw the message away, or if they could not carry out its chain,
-    chord, link or link_error. A canvas that another thread or process froze was checked there."""
+    chord, link or link_error. A canvas that another thread or process froze was already checked there."""
     if fnmatchcase(name, CELERYS_OWN) and (name != CLEAN_UP or app.durable == ("*",)):
         raise _celerys_own(name)
     check_task_id(name, said.get("task_id"))
@@ -52,7 +52,7 @@ def _check_options(app: Any, options: Mapping[str, Any]) -> None:
 
 
 def _check_part(app: Any, signature: Mapping[str, Any]) -> None:
-    """The worker of the task before calls this part with options that a durable task refuses."""
+    """The worker that runs the preceding task calls this part with options that a durable task refuses."""
     name = signature["task"]
     if app.is_durable(name):
         raise refuse(
@@ -70,7 +70,7 @@ def _check_part(app: Any, signature: Mapping[str, Any]) -> None:
 
 
 def _check_link(app: Any, signature: Mapping[str, Any]) -> None:
-    """The worker of a plain task calls the only link as a call of the durable task, in another process."""
+    """The worker that runs a plain task calls its only link in another process, as a call of the durable task."""
     name, options = signature["task"], signature.get("options") or {}
     if options.get("reply_to"):
         raise refuse(f"a link to {name} that is frozen", "pass a new signature")
@@ -90,7 +90,7 @@ def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
 
 
 def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether the function can be called with so many arguments more, before its own ones."""
+    """Whether the function accepts `more` further arguments before those of the signature."""
     try:
         inspect.signature(function).bind(*[None] * more, *args, **kwargs)
     except TypeError:
@@ -99,7 +99,7 @@ def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, A
 
 
 def _needs_unlock(app: Any) -> bool:
-    """Whether the result backend counts the tasks of a chord by the task celery.chord_unlock."""
+    """Whether the result backend needs the task celery.chord_unlock to see that the tasks of a chord have ended."""
     return getattr(app.backend.apply_chord, "__func__", None) is Backend.apply_chord
 
 

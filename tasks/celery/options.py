@@ -86,13 +86,13 @@ def check_task_id(name: str, task_id: Any) -> None:
     if task_id is not None and record_id_of(task_id) is not None:
         raise refuse(
             f"{name}: task_id={task_id!r}",
-            "this is the id of another record; pass an id of your own, or none",
+            "this id has the form of a record's id; pass an id of your own, or none",
         )
 
 
 def _ignored(app: Any, name: str, value: Any) -> bool | None:
-    """Returns None if the call says the same as the declaration, because Celery adds the task's own value to each
-    call."""
+    """Returns None if the call does not override the declaration. Celery adds the declared value to each call, so a
+    False that only repeats the declaration does not count."""
     if value is None or (not value and getattr(app.tasks.get(name), "ignore_result", None) is False):
         return None
     return bool(value)

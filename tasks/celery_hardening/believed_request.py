@@ -46,8 +46,8 @@ class OwnRequest(UnlimitedRequest):
     host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm, because
     its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender set.
 
-    If a child ends while it enqueues a record, Celery gives the message back to the broker. A message that ends
-    MOST_ENDS children is dropped instead, and a note of it is kept in the quarantine."""
+    If a child ends while it enqueues a record, Celery gives the message back to the broker. If a message ends
+    MOST_ENDS children, this class drops the message instead, and keeps a note of it in the quarantine."""
 
     _error: BaseException | None = None
 

@@ -7,13 +7,13 @@ from billiard.pool import EX_RECYCLE
 MOST_ENDS = 3
 KEPT_IDS = 1_000
 
-_ends: dict[str, int] = {}  # by message; the message that ended a child last comes last
+_ends: dict[str, int] = {}  # by message id; the message that ended a child most recently comes last
 
 
 def has_ended_too_many(message_id: str, error: BaseException | None) -> bool:
     """Call this in the main process, once for each child that ended. `error`: Celery's error, which names the exit
-    code. Returns whether the message has ended MOST_ENDS children of this worker. A child that ended by its own
-    decision, as for its memory (tasks/run_loop/stuck_handlers.py), does not count."""
+    code. Returns whether the message has ended MOST_ENDS children of this worker. A child that ended
+    itself, for example because of its memory (tasks/run_loop/stuck_handlers.py), does not count."""
     if human_status(EX_RECYCLE) in str(error):
         return False
     count = _ends.pop(message_id, 0) + 1

@@ -35,7 +35,7 @@ def cancel(
     if bool(record_ids) == bool(flow_name):
         raise click.UsageError("Name records by their ids, or a flow by --flow.")
     if pending_only and not flow_name:
-        raise click.UsageError("--pending-only goes with --flow.")
+        raise click.UsageError("--pending-only needs --flow.")
     with processor("cancel") as queue:
         if flow_name:
             queue.check_flow_or_records(flow_name)
@@ -43,7 +43,9 @@ def cancel(
             flow_name or "", include_running=not pending_only
         )
         if dry_run:
-            _say_what_would_be_cancelled(queue.database, ids, as_json, are_named=bool(record_ids))
+            _say_what_would_be_cancelled(
+                queue.database, ids, as_json, are_named=bool(record_ids), pending_only=pending_only
+            )
             return
         if ids and not record_ids:
             confirm(f"Cancel {plural(len(ids))} of {flow_name}?", yes)
@@ -53,24 +55,23 @@ def cancel(
         text += f" {plural(len(done.asked_ids), 'running record')} asked to stop: each stops when its handler checks "
         text += "for the request, or returns. `queuectl end ID` ends a handler that hangs."
     if done.skipped_ids:
-        why = "locked or no longer pending" if pending_only else "finished or unknown"
-        text += f" Skipped as {why}: {', '.join(map(str, done.skipped_ids[:20]))}"
+        text += f" Skipped as {_skipped(pending_only)}: {', '.join(map(str, done.skipped_ids[:20]))}"
     report(as_json, text, {"is_dry_run": False, **asdict(done)})
     end_if_left(named_were_skipped=bool(record_ids and done.skipped_ids), found_ids=ids)
 
 
 def _say_what_would_be_cancelled(
-    database: "DatabaseManager", ids: list[int], as_json: bool, *, are_named: bool
+    database: "DatabaseManager", ids: list[int], as_json: bool, *, are_named: bool, pending_only: bool
 ) -> None:
     from queue_store.operators.dry_run import would_cancel
 
     with database.transaction() as cursor:
-        would = would_cancel(cursor, ids)
+        would = would_cancel(cursor, ids, pending_only=pending_only)
     text = f"{plural(would.changed_count)} would be cancelled."
     if would.asked_count:
         text += f" {plural(would.asked_count, 'running record')} would be asked to stop."
     if would.skipped_count:
-        text += f" {plural(would.skipped_count)} would be skipped as finished or unknown."
+        text += f" {plural(would.skipped_count)} would be skipped as {_skipped(pending_only)}."
     counts: dict[str, object] = {
         "cancelled_count": would.changed_count,
         "asked_count": would.asked_count,
@@ -78,3 +79,7 @@ def _say_what_would_be_cancelled(
     }
     report(as_json, text, {"is_dry_run": True, "found_ids": ids, **counts})
     end_if_left(named_were_skipped=are_named and would.skipped_count > 0, found_ids=ids)
+
+
+def _skipped(pending_only: bool) -> str:
+    return "locked or no longer pending" if pending_only else "finished or unknown"

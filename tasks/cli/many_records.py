@@ -19,7 +19,7 @@ def end_if_left(*, named_were_skipped: bool, found_ids: list[int]) -> None:
 
     if is_capped := len(found_ids) >= MAXIMUM_RECORDS:
         say(
-            f"One call takes at most {plural(MAXIMUM_RECORDS)}. Call this command again for the others.",
+            f"One call takes at most {plural(MAXIMUM_RECORDS)}. Call this command again for the remaining records.",
             err=True,
         )
     if named_were_skipped or is_capped:

@@ -48,8 +48,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def ids_of(self, request: Any, chosen: QuerySet[Any]) -> list[int]:
-        """Returns no id, and says why, if more records are chosen than the page counts. The page offered to choose
-        only as many as it counted."""
+        """Returns no id, and says why, if more than COUNTED_AT_MOST records are chosen. The page counts no further,
+        so it did not show how many records the user chose."""
         ids: list[Any] = list(chosen.values_list("pk", flat=True)[: COUNTED_AT_MOST + 1])
         if len(ids) <= COUNTED_AT_MOST:
             return ids
@@ -112,7 +112,7 @@ class RecordAdmin(ReadOnlyAdmin):
             done = operators.reset(ids, actor=actor)
             return (
                 f"{len(done.reset_ids)} reset; {len(done.skipped_ids)} skipped, because they are not failed, "
-                "or because unfinished records have their dedup_key."
+                "or because other records have their dedup_key."
             )
 
         self.operate(request, operation)

@@ -149,7 +149,7 @@ def _attempt(attempts: Attempts, record: Record) -> Outcome:
 
 def _end_savepoint(savepoint: str, alias: str) -> None:
     """Rolls back to the savepoint if a statement failed, or if Django wants a rollback, as after an error of `save()`.
-    Django refuses each statement until its wish is taken back."""
+    Otherwise releases the savepoint. Django refuses each statement until `set_rollback(False)`."""
     connection = connections[alias]
     failed = connection.connection.info.transaction_status == TransactionStatus.INERROR
     is_broken = failed or connection.needs_rollback

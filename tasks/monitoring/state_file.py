@@ -45,8 +45,8 @@ class StateFile:
 
     @contextmanager
     def lock(self) -> Generator[bool]:
-        """Yields False if another process or thread holds the lock of this file. Never waits. Without a lock, for
-        example if the disk is full, everybody goes on as if they held it."""
+        """Yields False if another process or thread holds the lock of this file. Never waits. If there can be no
+        lock, for example because the disk is full, each caller goes on as if it held the lock."""
         descriptor = self._open_lock()
         if descriptor is None:
             yield True

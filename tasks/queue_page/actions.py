@@ -23,8 +23,8 @@ Words = tuple[str, str]  # the words for a count of one, and for all other count
 MATCHES_AT_MOST = 10_000
 NOTHING = ("", "")
 NOT_RESET = (
-    "is not failed, or an unfinished record has its dedup_key",
-    "are not failed, or unfinished records have their dedup_key",
+    "is not failed, or another record has its dedup_key",
+    "are not failed, or other records have their dedup_key",
 )
 NOT_MOVED = (
     "stays, because an unfinished record of that flow has its dedup_key",

@@ -211,7 +211,7 @@ class Attempts:
 
 
 def _checked_delay(wish: SnoozeRecord) -> float:
-    """Raises an error unless Postgres can add this delay to the present time. A handler may change the attribute."""
+    """Raises an error unless Postgres can add this delay to the present time. A handler may set any value."""
     return SnoozeRecord(float(wish.delay_seconds)).delay_seconds
 
 

@@ -19,7 +19,7 @@ from ..worker.event_loop import EventLoop, end_cancellation
 from .attempt import Attempts
 from .failures import failure_of
 
-CANCELLED_STARTS = 10  # so often, the task of a record may be cancelled before it begins
+CANCELLED_STARTS = 10  # if a record's task is cancelled so often before it begins, the attempt fails
 NEVER_BEGAN = (
     f"other code on the event loop cancelled this record's task {CANCELLED_STARTS} times before it began"
 )
@@ -174,7 +174,7 @@ class AsyncExecutor(Executor):
 
     def _may_start_again(self, record: Record, task: Task[Outcome]) -> bool:
         """Whether the task was cancelled before it began, because a handler cancelled all tasks of the loop. Returns
-        False if that happened too often since an attempt last ended."""
+        False if this happened CANCELLED_STARTS times to the record since an attempt last ended."""
         if not task.cancelled():
             self._cancelled_starts.clear()
             return False

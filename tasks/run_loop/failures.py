@@ -69,8 +69,8 @@ def error_group(exception_type: str, message: str) -> str:
 
 
 def _retry_delay_seconds(flow: Flow, record: Record, cause: BaseException) -> float | None:
-    """If the flow's own functions or the error's class end this decision with an error, the default back-off
-    decides."""
+    """Uses the default back-off if the flow's own functions or the error's class raise an error during this
+    decision."""
     try:
         return flow.retry_delay_seconds(record.attempt_number, _decisive_for_a_retry(flow, cause))
     except BaseException:  # noqa: BLE001

@@ -142,7 +142,7 @@ class Transaction:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the rows of the call can be committed. This is asked for each record, so it asks each thing once."""
+        """Whether the rows of the call can be committed. It reads each value once, because each record needs it."""
         status, connection, begun = self._driver.pgconn.transaction_status, self._connection, self._begun
         if connection is not None and (
             not begun or not begun.is_active or connection.get_nested_transaction()
@@ -207,7 +207,7 @@ def is_open(driver: Driver) -> bool:
 
 
 def _block_count(driver: Driver) -> int:
-    return getattr(driver, "_num_transactions", 0)  # the open blocks of `transaction()`; has no public name
+    return getattr(driver, "_num_transactions", 0)  # the open `transaction()` blocks; no public name exists
 
 
 def _factories_of(driver: Driver) -> tuple[Any, ...]:

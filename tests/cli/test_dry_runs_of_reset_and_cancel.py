@@ -89,9 +89,26 @@ def test_with_pending_only_a_record_that_was_claimed_after_the_search_is_left_al
         assert cursor.execute("SELECT count(*) FROM cancel_requests").fetchone() == (0,)
 
 
-def test_pending_only_goes_with_a_flow(processor: DistributedProcessor) -> None:
+def test_with_pending_only_a_dry_run_asks_nobody_either(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, claimed = (processor.enqueue("survey", {}).id for _ in range(2))
+    find = operators.Operators.find_unfinished
+
+    def find_then_claim(*arguments: Any, **options: Any) -> list[int]:
+        found = find(*arguments, **options)
+        start_processing(processor.database, claimed)
+        return found
+
+    monkeypatch.setattr(operators.Operators, "find_unfinished", find_then_claim)
+    would = call("cancel", "--flow", "survey", "--pending-only", "--dry-run")
+    skipped = "1 record would be skipped as locked or no longer pending."
+    assert would.stdout == f"1 record would be cancelled. {skipped}\n"
+
+
+def test_pending_only_needs_a_flow(processor: DistributedProcessor) -> None:
     result = call("cancel", 1, "--pending-only", "--dry-run")
-    assert (result.exit_code, "--pending-only goes with --flow" in result.stderr) == (64, True)
+    assert (result.exit_code, "--pending-only needs --flow" in result.stderr) == (64, True)
 
 
 @pytest.mark.parametrize("command", ["reset", "cancel"])

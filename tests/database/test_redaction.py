@@ -108,6 +108,8 @@ def test_every_text_is_shown(part: str, length: int) -> None:
     assert len(shown) <= 100
     assert shown == shown.encode().decode()
     assert "\x00" not in shown
+    if part not in ("\x00", "\x1b"):
+        assert len(shown) == min(len(part) * length, 100)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5, 6, 100])

@@ -121,9 +121,9 @@ def test_the_id_of_another_record_is_refused(make_shop: Callable[..., Shop]) -> 
     plain = shop.task(send_invoice, name="shop.plain")
     first = send.delay(1)
     for call in (send, plain):
-        with pytest.raises(NotDurableError, match="the id of another record"):
+        with pytest.raises(NotDurableError, match="the form of a record's id"):
             call.apply_async((2,), task_id=first.id)
-    with pytest.raises(NotDurableError, match="the id of another record"):
+    with pytest.raises(NotDurableError, match="the form of a record's id"):
         shop.app.send_task("shop.billing.send", [2], task_id=first.id.upper())
     assert len(shop.rows()) == 1
 

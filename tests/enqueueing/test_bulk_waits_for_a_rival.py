@@ -1,8 +1,8 @@
 """A bulk call may wait for the record of another session with the same dedup_key. The call then treats its row as a
 duplicate, and returns that record's id."""
 
-import threading
 from collections.abc import Iterable
+from concurrent.futures import wait
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,6 +13,7 @@ from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing import EnqueuedMany, OnDuplicate, connections
 from tests.support.flow_rows import register_flow
 from tests.support.locks import PATIENCE_SECONDS, wait_until_blocked_by
+from tests.support.store import in_background
 
 WAITING = "enqueueing/enqueue_staging"
 
@@ -28,13 +29,7 @@ def bulk_meets_rivals(
 ) -> tuple[EnqueuedMany, dict[str, int]]:
     """Enqueues a record for each of `keys` in one call. Each rival is a session that has enqueued its key, and that
     commits when the call waits for it. Also returns the ids of the rivals' records."""
-    results: list[EnqueuedMany] = []
     rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
-
-    def enqueue_all() -> None:
-        results.append(processor.enqueue_many("send_invoice", rows, on_duplicate=on_duplicate, with_ids=True))
-
-    call = threading.Thread(target=enqueue_all, daemon=True)
     ids: dict[str, int] = {}
     sessions: list[tuple[int, ExitStack]] = []
     with ExitStack() as all_sessions:
@@ -44,13 +39,14 @@ def bulk_meets_rivals(
             ids[key] = enqueue(cursor, "send_invoice", {"n": "rival"}, dedup_key=key).id
             [(pid,)] = cursor.execute("SELECT pg_backend_pid()").fetchall()
             sessions.append((pid, session))
-        call.start()
+        call = in_background(
+            lambda: processor.enqueue_many("send_invoice", rows, on_duplicate=on_duplicate, with_ids=True)
+        )
+        all_sessions.callback(wait, [call], PATIENCE_SECONDS)
         for pid, session in sessions:
             wait_until_blocked_by(processor.database, pid)
             session.close()
-    call.join(PATIENCE_SECONDS)
-    [done] = results
-    return done, ids
+    return call.result(PATIENCE_SECONDS), ids
 
 
 def stored(processor: DistributedProcessor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A restore loses no row of the audit log and doubles none. Neither clocks nor open transactions change that."""
+"""A restore loses no row of the audit log and duplicates none. Neither clocks nor open transactions change that."""
 
 import json
 import zipfile

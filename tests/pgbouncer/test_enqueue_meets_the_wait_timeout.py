@@ -35,7 +35,7 @@ def manager(postgres_server: PostgresServer, pooled: Pooled) -> Iterator[Databas
     with ExitStack() as stack:
         directory = stack.enter_context(reachable_directory())
         bouncer = stack.enter_context(
-            running_pgbouncer(directory, postgres_server.url, default_pool_size="1", query_wait_timeout="1")
+            running_pgbouncer(directory, postgres_server.url, default_pool_size="1")
         )
         url = bouncer.url(pooled.direct_url.rpartition("/")[2].partition("?")[0])
         manager = connect(url, pgbouncer=True)
@@ -43,6 +43,9 @@ def manager(postgres_server: PostgresServer, pooled: Pooled) -> Iterator[Databas
         register_flow(manager, FLOW)
         other = stack.enter_context(psycopg.connect(url, prepare_threshold=None))
         other.execute("SELECT 1")
+        bouncer.command(
+            "SET query_wait_timeout = 1"
+        )  # only now, because PgBouncer's own login may take longer
         yield manager
         other.rollback()
         with manager.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""An export holds every record that the search means, or it is refused. Some searches look only at the newest runs or
+"""An export holds every record that matches the search, or it is refused. Some searches look only at the newest runs or
 attempts."""
 
 from uuid import uuid4

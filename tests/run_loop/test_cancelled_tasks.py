@@ -1,5 +1,5 @@
 """A handler that cancels asyncio tasks, its own included, is called once for each attempt, and its outcome is kept. No
-cancelled task keeps a run from its end."""
+cancelled task prevents a run from ending."""
 
 import asyncio
 from collections.abc import Iterator
@@ -99,6 +99,7 @@ def test_tasks_that_are_always_cancelled_before_they_begin_do_not_hold_the_run(
 
     rows = worker.process(handle, range(6), concurrency=concurrency, batch_size=6, max_retries=0)
     assert {row.status for row in rows} <= {"completed", "failed", "pending" if stops else "failed"}
+    assert calls.left  # the task that cancels
 
 
 def handlers(calls: Calls, which: str) -> dict[str, Any]:

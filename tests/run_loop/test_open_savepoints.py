@@ -31,7 +31,7 @@ def express(request: pytest.FixtureRequest, at_once: None, monkeypatch: pytest.M
 
 @pytest.fixture
 def effects(worker: Worker) -> Iterator[Worker]:
-    """The table has no unique constraint, so that the tests notice a doubled effect."""
+    """The table has no unique constraint, so that the tests notice a duplicate effect."""
     worker.query("CREATE TABLE effects (record_id bigint)")
     yield worker
     worker.query("DROP TABLE effects")

@@ -2,6 +2,7 @@
 record that is due at this instant is claimed like any other."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -22,7 +23,8 @@ AS_IF_MIGRATED_THERE = (
 @pytest.mark.parametrize("way", WAYS)
 def test_a_record_due_at_it_is_claimed(own_database_url: str, way: Callable[[Store, int], list[int]]) -> None:
     database: DatabaseManager = connect(own_database_url)
-    with store_on(database) as store:
+    with ExitStack() as stack, store_on(database) as store:
+        stack.callback(database.dispose)
         with database.transaction() as cursor:
             for statement in AS_IF_MIGRATED_THERE:
                 cursor.execute(statement.encode())
@@ -30,4 +32,3 @@ def test_a_record_due_at_it_is_claimed(own_database_url: str, way: Callable[[Sto
         [record_id] = way(store, 1)
         store.execute("UPDATE processing_queue SET scheduled_at = %s", (EARLIEST,))
         assert [record.id for record in store.run().begin()] == [record_id]
-    database.dispose()

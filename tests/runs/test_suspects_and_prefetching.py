@@ -95,8 +95,9 @@ def test_a_run_with_a_standing_backlog_claims_the_suspect(worker: Worker, kind: 
 
     async def as_tasks(payload: int) -> None:
         begin(payload)
-        while not may_end():  # noqa: ASYNC110 - threads share this test
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(30):
+            while not may_end():  # noqa: ASYNC110 - threads share this test
+                await asyncio.sleep(0.001)
 
     handler = in_threads if kind == "threads" else as_tasks
     flow = worker.declare(handler, name="sample", concurrency=2, batch_size=5, express=False, max_retries=0)

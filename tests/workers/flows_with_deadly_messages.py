@@ -1,4 +1,5 @@
-"""The flow `quick`, in a worker whose children can end while they enqueue a message, before the COMMIT."""
+"""The flow `quick`, in a worker whose children can end while they enqueue the record of a message, before the
+COMMIT."""
 
 import os
 import signal
@@ -18,7 +19,7 @@ enqueue = enqueue_task.enqueue_by_message
 
 
 def enqueue_or_die(cursor: Any, flow_name: str, record: Any, on_duplicate: Any) -> Any:
-    """Each try leaves a row in `effects`. The first tries, as many as the payload says, end the process."""
+    """Each try leaves a row in `effects`. The payload says how many of the first tries end the process."""
     enqueued = enqueue(cursor, flow_name, record, on_duplicate)
     payload = record.payload
     with worker_services().database.transaction() as other:

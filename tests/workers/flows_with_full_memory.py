@@ -1,4 +1,4 @@
-"""The flow `quick`, in a worker whose maintenance uses much memory, until the heartbeat has seen it twice."""
+"""The flow `quick`, in a worker whose maintenance uses much memory until the heartbeat has measured it twice."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""If a child dies while it enqueues a message, the message is delivered again. A message that kills each child is
-dropped after its third try."""
+"""If a child dies while it enqueues the record of a message, the broker delivers the message again. A message that
+kills each child is dropped after its third try."""
 
 from pathlib import Path
 

@@ -1,2 +1,2 @@
--- Reads no row: the caller asks for the type of the column. For a domain, Postgres names the type under it.
+-- Returns no row, because the caller needs only the type of the column. For a domain, Postgres reports the base type.
 SELECT {payload} FROM {jobs} LIMIT 0
