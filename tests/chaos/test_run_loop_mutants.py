@@ -157,7 +157,11 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "what the fence refuses is committed": (OneCommit, "check_fence", lambda *_: None),
     "effects are committed before the completion": (OneCommit, "commit", effect_in_another_transaction),
     "a slice that broke is a failed attempt": (OneCommit, "work_slice", broken_slice_is_failure),
-    "a failed record keeps its writes": (calls_in_transaction, "ROLL_BACK", b"SELECT 1"),
+    "a failed record keeps its writes": (
+        calls_in_transaction,
+        "ROLL_BACK_AND_RELEASE",
+        calls_in_transaction.RELEASE,
+    ),
     "a write that broke is a failed attempt": (Run, "write_again", broken_write_is_failure),
 }
 
