@@ -43,7 +43,7 @@ phases = $(if $(findstring command,$(origin PHASE)),$(TESTS) $(or $($(1)_$(PHASE
 	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
 QUICK_together := $(FOUR_AT_ONCE) -m "$(TOGETHER)"
 QUICK_alone := -m "alone and not long"
-LONG_together := $(FOUR_AT_ONCE) -m "long and not alone"
+LONG_together := $(FOUR_AT_ONCE) -n 5 -m "long and not alone"
 LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
@@ -127,7 +127,7 @@ test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or
 	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
-	@$(ON_POSTGRES) $(TESTS) $(FOUR_AT_ONCE) tests/pgbouncer $(ARGS)
+	@$(if $(filter alone,$(PHASE)),,$(ON_POSTGRES) $(TESTS) $(FOUR_AT_ONCE) tests/pgbouncer $(ARGS))
 	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
