@@ -89,8 +89,8 @@ imports = [
 ]
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab. The
-# beat that holds the lease stores the due times, and the task runs once for each of them. If several due times were
-# missed, the task runs once for all of them. For an entry with a plain interval, beat only sends a message when the
+# beat that holds the lease stores the due times, and the task runs once for each stored due time. If several due times
+# were missed, beat stores only the latest. For an entry with a plain interval, beat only sends a message when the
 # entry is due.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
@@ -136,7 +136,7 @@ beat_schedule = {
         "schedule": crontab(minute="15", hour="6"),
         "options": _on_control,
     },
-    # Sunday at 2:00: log all issues, then reset failed records with attempts left, and fewer than three failed ones
+    # Sunday at 2:00: log all issues, then reset failed records with attempts left and fewer than three failed attempts
     "failed_records_reset": {
         "task": "tasks.monitoring.weekly_reset",
         "schedule": crontab(minute="0", hour="2", day_of_week="sunday"),

@@ -1,8 +1,8 @@
 """Measures what Postgres itself can do: pgbench runs the system's own claim and completion.
 
 The benchmark reads the statements from `queue_store/sql`, so it always measures the current ones. pgbench keeps the ids
-of each claim in variables, from which the completion reads them. The claim's last SELECT is changed for pgbench: it
-gathers the ids into arrays. As in a run, the completion of one batch and the claim of the next batch share a
+of each claim in variables, from which the completion reads them. For pgbench, the claim ends with a different SELECT,
+which gathers the ids into arrays. As in a run, the completion of one batch and the claim of the next batch share a
 transaction. Each claim starts its search at the first record that the previous claim found. Each statement is planned
 once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
 

@@ -1,8 +1,8 @@
 """Times each monitoring call with millions of finished rows: `make bench-monitoring` (ROWS=10000000).
 
 Starts its own Postgres with default durability, and makes the rows. Then it runs every call several times, and
-reports the median and the worst time. After that, it claims and completes records. At the same time, it makes each
-call every 15 seconds, in a different order each time. It compares the calls' execution times in pg_stat_statements with
+reports the median and the worst time. After that, it claims and completes records. At the same time, it makes all calls
+every 15 seconds, in a different order each time. It compares the calls' execution times in pg_stat_statements with
 those of the claims, and the calls' CPU with the server's CPU. If there were at least ten million rows, it writes its
 report into benchmarks/results. The exit code is 1 if a figure is above its bound.
 """
@@ -103,7 +103,7 @@ class Shares:
     """`of_claims` is each call's execution time, in percent of the execution time of all claims.
     `of_claims_and_completions` is the same time in percent of the execution time of all claims and completions.
     `of_cpu` is the CPU that all calls together used, in percent of the server's CPU. The other fields say how many
-    polls were made, how many records were processed, and how long this took."""
+    polls were made, how many records were processed, and how long the measurement took."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]

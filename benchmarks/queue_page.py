@@ -177,7 +177,7 @@ def first_word(name: str) -> str:
 
 
 def timed(name: str, call: Callable[[], Any]) -> list[float]:
-    """The milliseconds that each call takes, with the encoding of its result as JSON."""
+    """The milliseconds that each call takes, including the encoding of its result as JSON."""
     times: list[float] = []
     for _ in range(TIMES):
         began = time.perf_counter()

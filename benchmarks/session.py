@@ -31,9 +31,9 @@ class Figure:
 
 @dataclass
 class Session:
-    """`records`: how many records one measurement of a rate processes. `is_full`: whether the session also measures
-    other systems (`peers`) and large tables. `many`: how many records a worker processes before the growth of its
-    memory is measured."""
+    """`records`: the number of records in one measurement of a rate. `is_full`: whether the session also measures other
+    systems (`peers`) and large tables. `many`: the number of records after which the growth of a worker's memory is
+    measured."""
 
     servers: BenchServers
     connection: Connection[Any]

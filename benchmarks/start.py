@@ -22,7 +22,7 @@ from benchmarks.bench_servers import BenchServers, running_servers
 WORKER_RATIO = 1.5
 COMMAND_RATIO = 1.3
 MIGRATE_SECONDS = 0.5
-# Read-only commands, with the imports that each cannot avoid. `schedule` needs Celery's classes for schedules.
+# Read-only commands, each with the imports that it cannot avoid. `schedule` needs Celery's classes for schedules.
 READERS = {
     "status": "import click, psycopg",
     "failures": "import click, psycopg",

@@ -22,7 +22,7 @@ FLOWS = "benchmarks.flows_measured"
 FAN_OUT_TASK = "processing_queue.fan_out"
 READY_SECONDS = 60.0
 MOULD = "mould"  # a queue that no worker consumes from
-# Only hints may start runs: a process that polls could start one while a table is being filled.
+# Only hints may start runs: a process that polls could start a run while a table is being filled.
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
 OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
 

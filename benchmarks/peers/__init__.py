@@ -5,5 +5,5 @@ A driver is a script with these commands. `fill COUNT` inserts jobs, and prints 
 jobs until no job is left or until it is asked to end. Then it prints the times of its first and its last job. For
 Celery, a Celery worker processes the jobs, and `work` only prints the times of the first and the last job. A driver for
 comparisons of latency has two more commands. `listen` works like `work`, but waits for new jobs, and also prints how
-long jobs waited. `produce COUNT` inserts one job after the other. Each job contains the time just before its COMMIT.
+long the jobs waited. `produce COUNT` inserts one job after another. Each job contains the time just before its COMMIT.
 """

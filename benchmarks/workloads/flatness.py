@@ -1,5 +1,5 @@
-"""Measures the speed in four conditions: with finished rows, with a held snapshot, with long transactions of readers,
-and with hints that find no work."""
+"""Measures the speed under four conditions: with finished rows, with a held snapshot, with long transactions of
+readers, and with hints that find no work."""
 
 import itertools
 import threading

@@ -1,6 +1,6 @@
-"""Compares other systems with ours on the same server. Each system has two worker processes. The measurements of a rate
-alternate between the other system and ours. Measures how fast a system drains no-op jobs, how fast it enqueues in bulk,
-and how soon its idle worker begins."""
+"""Compares other systems with ours on the same server. Each system drains with two worker processes. The measurements
+of a rate alternate between the other system and ours. Measures how fast a system drains no-op jobs, how fast it
+enqueues in bulk, and how soon its idle worker begins."""
 
 import subprocess
 import sys
