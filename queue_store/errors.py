@@ -89,7 +89,7 @@ class UnknownRecordError(QueueStoreError):
 
 
 class TooManyMatchesError(QueueStoreError):
-    """A search by a kind of error matches more attempts than may be searched at once."""
+    """More attempts ended with this kind of error than one search may read."""
 
 
 class UnknownRunError(QueueStoreError):

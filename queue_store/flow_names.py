@@ -1,4 +1,4 @@
-"""The rule for the name of a flow. The domain `flow_name` states the same rule for the tables."""
+"""The rule for the name of a flow. The SQL domain `flow_name` states the same rule for the tables."""
 
 import re
 

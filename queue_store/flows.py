@@ -41,8 +41,8 @@ class FlowWithWork:
 
     @property
     def runs_wanted(self) -> int:
-        """The number of further runs that can start: one for each batch of due records, as long as `max_runs` and the
-        number of worker processes allow it."""
+        """The number of further runs that can start: one for each batch of due records, limited by `max_runs` and the
+        number of worker processes."""
         batches = -(-self.due_records // self.batch_size)
         room = min(max(1, self.worker_processes), self.max_runs or self.worker_processes or 1)
         return max(0, min(batches, room - self.alive_runs))

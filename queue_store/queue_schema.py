@@ -32,8 +32,8 @@ def queue_schema() -> str:
 
 
 def in_queue_schema(statement: bytes) -> bytes:
-    """Our SQL files are written for a queue in the schema `public`, with the role names of such a queue. In the text of
-    a file, replaces these names by those of this process's queue.
+    """Our SQL files name the schema `public`, and the roles of a queue in that schema. In the text of a file, replaces
+    these names with those of this process's queue.
 
     Use this function for our own files only, because it replaces these names anywhere in the text. Raises
     SettingsError.

@@ -1,4 +1,4 @@
-"""Prepares texts that others wrote, such as exceptions, tracebacks and answers, for display or storage.
+"""Prepares texts from outside for display or storage, such as exceptions, tracebacks and the broker's replies.
 
 Secrets are recognised by their form, so some may be missed. It is safer to keep secrets out of texts.
 """

@@ -162,7 +162,7 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the default database as it was given. Returns an empty text if the URL is missing, or if another
+    """The URL of the default database as it was given. Returns an empty string if the URL is missing, or if another
     setting of the default database is wrong (REPLICA_URL is not checked)."""
     prefix = f"{environment_name(environ)}_GLOBAL_{DEFAULT_DATABASE.upper()}_"
     if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:

@@ -1,6 +1,6 @@
-"""When a figure is worth a warning, and when it is critical. The defaults come from the operations runbook from which
-this system grew. That runbook gave two pairs of thresholds for failed records. We use the pair from its alert levels:
-50 and 100.
+"""When a figure is worth a warning, and when it is critical. The defaults come from the operations runbook on which
+this system is based. That runbook gave two pairs of thresholds for failed records. We use the pair from its alert
+levels: 50 and 100.
 
 A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least
 `hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than the

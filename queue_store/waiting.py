@@ -42,8 +42,8 @@ def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) 
     """Wait until the record has ended, in whatever status. The record must be committed before this call. Pass
     `timeout_seconds=math.inf` to wait without limit.
 
-    Raises UnknownRecordError, NotFinishedError after the timeout, or QueueStoreError if the timeout is not a number or
-    is negative.
+    Raises UnknownRecordError. Raises NotFinishedError after the timeout. Raises QueueStoreError if the timeout is
+    negative or not a number.
     """
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)
@@ -77,8 +77,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 class Poll:
     """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers to
-    the manager, only while somebody waits. `_polls`, a WeakKeyDictionary, could not free a manager to which its poll
-    always refers."""
+    the manager, only while somebody waits. If a poll always referred to its manager, the WeakKeyDictionary `_polls`
+    could never free that manager."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None

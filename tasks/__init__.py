@@ -1,8 +1,8 @@
 """Everything that flow authors, producers and operators import, as in `from processing_queue import flow, enqueue`.
 
 This package is the Celery side of the task system: it wakes workers, gets records from the store, runs flows, and
-reports. Everything here is loaded when it is first used. So `queuectl --help` does not load Celery and SQLAlchemy,
-which would take a second.
+reports on the queue. Everything here is loaded when it is first used. So `queuectl --help` does not load Celery and
+SQLAlchemy, which would take a second.
 """
 
 import sys

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
-    """Run the flow `flow_name` if it has work and this process is free. Sending the message several times does no
+    """Run the flow `flow_name` if it has work and this process is free. Sending the hint several times does no
     harm."""
     services = worker_services()
     flow = services.flows.get(flow_name) if isinstance(flow_name, str) else None

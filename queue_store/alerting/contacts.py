@@ -46,8 +46,8 @@ class UnheardAlerts:
 
 
 def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) -> None:
-    """Store that this process has channels to these contacts. Writes at most once in FRESH_SECONDS for each contact and
-    kind of process."""
+    """Register the contacts to which this process has channels. Writes at most once in FRESH_SECONDS for each contact
+    and kind of process."""
     parameters = {
         "contacts": list(contacts),
         "process_kind": process_kind,

@@ -25,9 +25,9 @@ OF_AN_ALERT = 12
 class SentOrNot:
     """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped or without channel.
 
-    Failing: sending the notification failed, and will be tried again. Dropped: the alert was resolved, or the contact
-    was forgotten, before the notification was sent. Without channel: no process ever had a channel to the contact, or
-    the contact was forgotten."""
+    Failing: sending the notification failed, and will be tried again. Dropped: the alert was resolved, or somebody
+    called `forget`, before the notification was sent. Without channel: no process has registered the contact, or none
+    since the contact was forgotten."""
 
     alert_id: int
     contact: str

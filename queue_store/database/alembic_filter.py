@@ -1,4 +1,4 @@
-"""Keeps `autogenerate` of an application's own Alembic from proposing to drop or to create our tables."""
+"""A filter for an application's own Alembic: `autogenerate` proposes neither to drop nor to create our tables."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ def bounded_read(
     """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
     DatabaseUnavailableError, also for a statement that exceeds the limit.
 
-    Do not use the replica to read the primary's own state, live processes or held snapshots. A replica knows only its
+    Do not read live processes, held snapshots or the primary's own state from the replica. A replica knows only its
     own connections, and a worker looks silent there until its heartbeats have been replicated.
     """
     with database.transaction(replica=replica) as cursor:

@@ -1,7 +1,7 @@
 """The pool of one process for connections to one server. The connections are those of psycopg, without a wrapper.
 
 SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else that a worker does at its start.
-Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool is not
+SQLAlchemy's synchronous engines borrow their connections from this pool: see `sqlalchemy_engine`. psycopg_pool is not
 used: it opens connections in four threads of its own, and a fork does not copy threads. While the server cannot be
 reached, callers of psycopg_pool would get a timeout without the cause.
 """

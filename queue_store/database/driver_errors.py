@@ -64,7 +64,7 @@ CHECK_CONNECTION = (
     "Check that the URL is right, that Postgres runs there, and that no firewall blocks the connection."
 )
 ADVICE = {  # by SQLSTATE
-    "53100": "Free disk space on the server's host; nothing was written.",
+    "53100": "Nothing was written. Free some disk space on the server's host.",
     TOO_MANY_CONNECTIONS: "Close connections that nobody needs, put a pooler in front, or raise the limit: "
     "max_connections, or the CONNECTION LIMIT of the login or the database. A superuser is still let in and sees who "
     "holds them: SELECT datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 "
@@ -183,8 +183,8 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
 def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
     """The error to raise for READ_ONLY if the whole server is read-only, and not only this session."""
     return ReadOnlyServerError(
-        f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary. If this is the primary, "
-        "free disk space, then make it writable again (default_transaction_read_only)."
+        f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary. If this server "
+        "is the primary, free some disk space, and then make it writable again (default_transaction_read_only)."
     )
 
 
@@ -212,15 +212,15 @@ def _connection_broke(error: psycopg.Error) -> bool:
     answers, such as a full disk. A producer gets the error of a full disk unchanged.
 
     A timeout that ends the session counts as a broken connection, although psycopg raises an error of another class
-    for that timeout. So does every error whose severity says that it ends the session: PgBouncer reports many reasons
-    with 08P01, but Postgres uses 08P01 also for an error of a single statement."""
+    for that timeout. An error of the severity FATAL or PANIC counts as a broken connection, too. The SQLSTATE 08P01
+    alone proves nothing: PgBouncer ends sessions with 08P01, but Postgres also uses it for errors in one statement."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     has_ended = error.sqlstate in ENDED_SESSIONS or _severity(error) in ENDS_THE_SESSION
     return is_operational or has_ended or _is_out_of_step(error)
 
 
 def _severity(error: psycopg.Error) -> str | None:
-    """PgBouncer sends only the severity that Postgres would translate."""
+    """PgBouncer sends no `severity_nonlocalized`, but only `severity`."""
     return error.diag.severity_nonlocalized or error.diag.severity
 
 

@@ -36,7 +36,7 @@ class DatabaseManager:
     """A named database: its pool of connections, transactions, and a read replica when one is configured.
 
     Safe across fork: a child never uses its parent's connections, but opens its own. Imports SQLAlchemy only for
-    callers that ask for an engine.
+    callers that ask for an engine or pass `with_sqlalchemy=True`.
     """
 
     def __init__(

@@ -13,8 +13,8 @@ SCHEMES = ("postgresql://", "postgresql+psycopg://")
 
 
 def has_nothing_to_migrate() -> bool:
-    """Returns False in every case of doubt, such as a failed connection. The migration itself then says what is
-    wrong."""
+    """Returns False in every case of doubt, such as a failed connection. `queuectl migrate` then continues, and
+    reports what is wrong."""
     scheme = next((known for known in SCHEMES if database_url_text().startswith(known)), None)
     if scheme is None:
         return False

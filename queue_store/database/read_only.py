@@ -1,4 +1,4 @@
-"""Finds out whether an error READ_ONLY means that the server takes no writes, because it is a standby or was set
+"""Finds out whether a READ_ONLY error means that the server takes no writes, because it is a standby or was set
 read-only.
 
 A handler that made its own transaction or session read-only also gets READ_ONLY, although the server takes writes.

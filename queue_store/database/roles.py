@@ -1,4 +1,4 @@
-"""The Postgres roles: producers, worker, monitor and admin, each with the fewest rights that its work needs."""
+"""The Postgres roles: see ROLES. Each role has only the rights that its work needs."""
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql

@@ -1,6 +1,6 @@
 """Recognises SQLAlchemy's objects without importing SQLAlchemy.
 
-Importing SQLAlchemy costs each process more CPU than everything else that the queue needs. As long as nobody has
+Importing SQLAlchemy costs more CPU than everything else that a worker does at its start. As long as nobody has
 imported SQLAlchemy, none of its objects can exist.
 """
 
@@ -48,6 +48,6 @@ def is_kind(kind: object, module: str, name: str) -> bool:
 
 def known_kinds(module: str, name: str) -> tuple[type[Any], ...]:
     """Returns a tuple with the class. Returns an empty tuple if the class's module is not imported, or if another
-    thread is just importing the module."""
+    thread is still importing the module."""
     kind = getattr(sys.modules.get(module), name, None)
     return () if kind is None else (kind,)

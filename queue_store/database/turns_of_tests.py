@@ -14,8 +14,8 @@ LOOK_SECONDS = 0.02
 
 @contextmanager
 def turn_of_a_test(database_url: str) -> Generator[None]:
-    """Wait for this test's turn. A separate session holds an advisory lock during the turn, so the turn ends at the
-    latest when the process ends."""
+    """Wait for this test's turn. A separate session holds an advisory lock during the turn, so the turn never
+    outlasts the process."""
     url = parse_database_url(database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         while connection.execute(sql("maintenance/take_turn_of_tests")).fetchone() != (True,):

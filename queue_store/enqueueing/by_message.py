@@ -1,5 +1,5 @@
 """Enqueues a record for the sender of a Celery message. The worker's session writes the record, but the worker's login
-does not own the record."""
+does not count as the record's producer."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from queue_store.enqueueing.steps import Enqueued, enqueue_steps
 def enqueue_by_message(
     cursor: Cursor[Any], flow_name: str, record: NewRecord, on_duplicate: OnDuplicate
 ) -> Enqueued:
-    """The record's `enqueued_by` is the worker's login followed by " by message", so no login owns the record. Every
-    later record of the transaction is marked in the same way. Raises like `queue_store.enqueue`."""
+    """The record's `enqueued_by` is the worker's login followed by " by message", so no login counts as the record's
+    producer. Every later record of the transaction is marked in the same way. Raises like `queue_store.enqueue`."""
     cursor.execute(sql("enqueueing/mark_as_message"))
     return run(cursor, enqueue_steps(flow_name, record, on_duplicate, is_follow_up=False))

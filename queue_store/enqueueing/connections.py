@@ -222,7 +222,7 @@ class _AsyncDoor:
 
 @contextmanager
 def translated_errors() -> Generator[None]:
-    """Translates database errors into what they mean to a producer. An error that means nothing to the queue passes
+    """Translates database errors into errors of this package. A database error without a translation passes
     unchanged."""
     try:
         yield

@@ -1,9 +1,9 @@
 """Hints: messages that say "flow X may have work". A hint carries no record: if all hints are lost, no record is lost.
 
-The number of outstanding hints is bounded, however many processes send hints, and however long no worker runs.
-Several runs of a flow can start at the same time, so each of their hints has a number (`slot`). Before a hint is
-sent, a short-lived key for its flow and slot is set. While the key exists, no other hint is sent for this flow and
-slot. No hint is sent to a Celery queue that is already long.
+The number of outstanding hints is bounded, no matter how many processes send hints, or for how long no worker runs. A
+flow can have several hints at the same time, one for each run that can start, so each hint has a number (`slot`).
+Before a hint is sent, a short-lived Redis key for its flow and slot is set. While the key exists, no other hint is sent
+for this flow and slot. No hint is sent to a Celery queue that is already long.
 """
 
 import logging
@@ -47,7 +47,7 @@ def broker_problem(url: str) -> str | None:
 
 
 def connect(url: str) -> Any:
-    """A client of the broker that never waits long. The client understands the same Redis URLs as Celery.
+    """A Redis client for the broker. The client never waits long, and understands the same Redis URLs as Celery.
 
     Raises ValueError if the client does not understand the URL, and ModuleNotFoundError if the package `redis` is
     missing.
@@ -79,7 +79,7 @@ def _as_redis_spells_it(url: str) -> str:
 
 class HintSender(Protocol):
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
-        """Never raises and never waits long. Returns False if sending failed: then the next fan-out finds the
+        """Never raises and never waits long. Returns False if sending failed. The task `fan_out` then finds the
         records. Returns True if the hint was sent. Also returns True if no hint is needed, because a hint for this
         flow and slot is outstanding or the Celery queue is long."""
         ...

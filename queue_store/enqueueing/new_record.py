@@ -48,8 +48,8 @@ class NewRecord(Generic[PayloadT]):
 
 
 def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str, Any]:
-    """Raises a PayloadRejectedError that names the field. Returns the record as parameters, with the payload as
-    JSON."""
+    """Returns the record as parameters, with the payload as JSON. If a value is not allowed, raises a
+    PayloadRejectedError that names the value's field."""
     check_options(record)
     return {
         "payload": encode(record.payload).decode(),

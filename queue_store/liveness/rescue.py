@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _TooLateError(Exception):
-    """Rolls back a judgement, because this process was itself silent for too long when the answer came."""
+    """Rolls back a judgement: when the database answered, this process had itself been silent for too long."""
 
 
 class Rescue:
@@ -103,8 +103,8 @@ class Rescue:
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
         """Write the number of the overdue records and the first SHOWN_IDS of their ids to the log and to the audit
-        log. A record is overdue only if somebody changed the tables by hand, or if a run holds it for longer than the
-        timeout."""
+        log. A record is overdue only if somebody changed the tables by hand, or if a run has held it for longer than
+        the timeout."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")

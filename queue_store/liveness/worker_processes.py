@@ -38,7 +38,7 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """The record that a process works on, and for how long it has done so."""
+    """The record that a process works on, and how many seconds the handler has run."""
 
     record_id: int
     claim_number: int
@@ -153,8 +153,8 @@ def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> 
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
-    """Store that the process and its run are stopping for a deploy. If the process dies after this call, its death does
-    not count as a crash. Idempotent."""
+    """Mark the process and its run as stopping, for example for a deploy. If the process dies after this call, its
+    death does not count as a crash. Idempotent."""
     cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
 
 

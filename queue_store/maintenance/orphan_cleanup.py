@@ -1,4 +1,4 @@
-"""Gives back the orphans that rescue did not give back within seconds."""
+"""Gives back the orphans that rescue has not given back yet."""
 
 from queue_store.liveness.rescue import Rescue
 from queue_store.maintenance.maintenance_run import MaintenanceRun
@@ -26,7 +26,7 @@ def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: floa
             pass  # renews the heartbeat only: rescue uses transactions of its own
         rescued = rescue.sweep()
         run.affected_count += rescued.record_count
-        # A sweep looks at the oldest runs that are not settled. If it settled one, the next sweep looks at others.
+        # A sweep looks at the oldest unsettled runs. If the sweep settled a run, the next sweep looks at further runs.
         if not (rescued.record_count or rescued.dead_run_ids or rescued.settled_run_ids):
             break
     run.affected_count += rescue.sweep_overdue(orphan_timeout_seconds).record_count

@@ -25,8 +25,8 @@ HISTORY = (
 
 
 def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
-    """Reads all ids in pages, so it needs no index of its own and holds no lock for long. Returns how many records
-    of each status were purged."""
+    """Reads all ids in pages, so this purge needs no index of its own and holds no lock for long. Returns how many
+    records of each status were purged."""
     parameters: dict[str, Any] = {
         "completed_seconds": settings.retention_completed_days * DAY_SECONDS,
         "failed_seconds": settings.retention_failed_days * DAY_SECONDS,

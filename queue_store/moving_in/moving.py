@@ -29,7 +29,7 @@ SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', t
 
 @dataclass(slots=True)
 class Left:
-    """Jobs of one task that are not moved, all for the same reason. `ids`: the ids of the first few of these
+    """Jobs with the same name that are not moved, all for the same reason. `ids`: the ids of the first few of these
     jobs."""
 
     name: str
@@ -170,7 +170,7 @@ class _Batch:
 
 
 def _hold_back_groups(jobs: Sequence[Job]) -> bool:
-    """If a job of a group has a problem, gives a problem to the others, too. Returns whether it gave any."""
+    """If a job of a group has a problem, sets a problem for the group's other jobs, too. Returns True if it set any."""
     held_back = {job.group: job.id for job in reversed(jobs) if job.group is not None and job.problem}
     has_others = False
     for job in jobs:

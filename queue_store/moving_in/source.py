@@ -16,11 +16,11 @@ from queue_store.records.payload import decode_json
 
 @dataclass(slots=True)
 class Job:
-    """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow of
-    the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: whether the job's id is after
-    the end of this batch. Such a job was locked now because it must move together with earlier jobs of the batch.
-    `group`: the jobs of a group become records of one flow. Either all of them move, or no job of the group moves. If
-    `group` is None, the job moves alone."""
+    """A waiting job, locked in the caller's transaction. `name`: the job's task_name, entrypoint or table. `flow_name`:
+    the flow of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job's id is
+    after the end of this batch, but the job must move together with a job of the batch. `group`: the jobs of a group
+    become records of one flow. Either all of them move, or no job of the group moves. If `group` is None, the job moves
+    alone."""
 
     id: Any
     name: str
@@ -71,8 +71,8 @@ class Source(Protocol):
 
 
 def statement(name: str, **parts: Composable) -> Composed:
-    """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system. Always execute it with
-    parameters, even if there are none: a % in the name of a table or column is doubled."""
+    """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system. Always execute it with a
+    dict of parameters, even an empty dict: a % in the name of a table or column is doubled."""
     escaped = {key: _sql(part.as_string(None).replace("%", "%%")) for key, part in parts.items()}
     return _sql(sql(f"moving_in/{name}").decode()).format(**escaped)
 
@@ -112,8 +112,8 @@ def require_all_moved(cursor: Cursor[Any], job_ids: Sequence[Any], table: Identi
 
 
 def decoded(encoded: bytes | None, not_json: str, field: str = "payload") -> tuple[Any, str | None]:
-    """Returns the value and None, or None and the reason why the value would not arrive unchanged. `not_json`: the
-    reason for bytes that are not JSON. A missing value is null."""
+    """Returns the value and None. If the value cannot be moved unchanged, returns None and the reason instead.
+    `not_json`: the reason for bytes that are not JSON. A missing value is null."""
     if encoded is None:
         return None, None
     try:

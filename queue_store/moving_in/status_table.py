@@ -165,7 +165,7 @@ def _encoded(row: dict[str, str | None], column: str) -> bytes:
 
 
 def _text(row: dict[str, str | None], column: str | None) -> str | None:
-    """Returns a text, or a number as Postgres writes it, so that different numbers stay different."""
+    """Returns the value as text. A number stays as Postgres wrote it, so different numbers stay different."""
     text = None if column is None else row[column]
     if text is None or text.strip() == "null":
         return None

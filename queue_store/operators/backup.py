@@ -85,8 +85,8 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError if the backup is of another schema version, unless backups of both versions fit into the
-    newest schema."""
+    """Raises BackupError if the backup and the database have different schema versions, unless backups of both versions
+    fit into the newest schema."""
     version = schema.version_of(database)
     versions = {manifest.schema_version, version}
     if len(versions) > 1 and not all(map(has_todays_tables, versions)):

@@ -140,12 +140,12 @@ class Operators:
         return self._ids("operators/failed_ids_of_group", {"error_group": error_group, "limit": limit})
 
     def purge_records(self, record_ids: Iterable[int], *, actor: str) -> list[int]:
-        """Purge these finished records. Returns the ids that were deleted."""
+        """Purge these finished records. Returns the ids of the purged records."""
         return self._change_all(actor, "purge", "arrows/purge_ids", {}, record_ids)
 
     def change_priority(self, record_ids: Iterable[int], priority: int, *, actor: str) -> list[int]:
-        """Change the priority of pending records; 0 is the most urgent, 9 the least. Returns the ids that
-        were changed. Raises PayloadRejectedError."""
+        """Change the priority of pending records; 0 is the most urgent, 9 the least. Returns the ids of the changed
+        records. Raises PayloadRejectedError."""
         check_priority(priority)
         return self._change_all(
             actor, "change priority", "operators/change_priority", {"priority": priority}, record_ids
@@ -200,7 +200,7 @@ class Operators:
         return self._switch("resume_processing", None, actor, None)
 
     def _older_twins(self, record_ids: list[int]) -> set[int]:
-        """Returns all but the newest of the failed records with the same dedup_key. One chunk alone needs no search,
+        """Of the failed records with the same dedup_key, returns all but the newest. One chunk alone needs no search,
         because the statement that resets the chunk compares its records. Raises UnknownRecordError."""
         if len(record_ids) <= CHUNK_RECORDS:
             return set()

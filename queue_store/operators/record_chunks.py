@@ -27,8 +27,8 @@ class ResetResult:
 
 @dataclass(slots=True)
 class CancelResult:
-    """`asked_ids`: processing or locked records, whose owners were asked to stop them. `skipped_ids`: records that were
-    finished or do not exist, and with `pending_only` also processing or locked records."""
+    """`asked_ids`: processing or locked records, whose owners were asked to stop them. `skipped_ids`: finished records
+    and ids without a record; with `pending_only`, also processing or locked records."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])
     asked_ids: list[int] = field(default_factory=list[int])
@@ -46,8 +46,8 @@ class MoveResult:
 
 
 def retry_on_conflict(operation: Callable[[], T]) -> T:
-    """Repeats the operation after a conflict, at most CONFLICTS_RETRIED times. A conflict is a ConflictError, such as a
-    deadlock, or a record that somebody enqueued with the same dedup_key."""
+    """Repeats the operation after a conflict, at most CONFLICTS_RETRIED times. A conflict is a ConflictError (such as a
+    deadlock) or a UniqueViolation (another record has taken the dedup_key)."""
     for _ in range(CONFLICTS_RETRIED):
         try:
             return operation()

@@ -77,7 +77,7 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
 
     def rows(statement: str) -> Cursor[Any]:
         # The statement is not prepared, because a prepared statement would have one plan for spans of all lengths. For
-        # this plan, the planner would expect to read a week of minutes, however short the span is.
+        # that plan, the planner would assume that a week of minutes is read, however short the span is.
         return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(

@@ -17,7 +17,7 @@ RECORDS_AT_MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerFilter:
-    """Selects one process by its id, all processes of a host, or the processes of a host that have one pid."""
+    """Selects one process by its id, all processes of a host, or the processes of a host that have a given pid."""
 
     worker_process_id: UUID | None = None
     hostname: str | None = None
@@ -37,7 +37,7 @@ class RunCandidates:
     """`finished_at`: when the last of the runs ended, or None while one of them is alive. `record_ids`: the newest
     RECORDS_AT_MOST records that are processing under these runs now, and the newest RECORDS_AT_MOST records that these
     runs attempted without success. `is_capped`: whether a record of the wanted status may be missing, because there are
-    more such runs, attempts or records."""
+    more runs, attempts or processing records than the limits allow."""
 
     run_ids: list[UUID]
     finished_at: datetime | None
@@ -62,7 +62,7 @@ def candidates_of_runs(
         sorted((record_id for record_id, is_attempt in rows if is_attempt is kind), reverse=True)
         for kind in (False, True)
     )
-    # A search that is not by the status `processing` reads the processing records of these runs from the table, too.
+    # A search by another status needs no processing records. A search without a status also reads the table.
     lacks_records = len(attempted) > RECORDS_AT_MOST or (
         status == "processing" and len(processing) > RECORDS_AT_MOST
     )
@@ -80,7 +80,7 @@ def record_ids_of_group(
 
 
 def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    """Finds, by binary search, the id from which records were created at `instant` or later."""
+    """Finds an id by binary search: records from this id on were created at `instant` or later."""
     row = cursor.execute(sql("readings/id_range")).fetchone()
     lowest, highest = row or (0, 0)
     low, high = lowest, highest + 1

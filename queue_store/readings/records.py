@@ -78,8 +78,7 @@ class _RowOfStatus(RecordRow):
 @dataclass(frozen=True, slots=True)
 class RecordPage:
     """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether records
-    may be missing, because the wanted kind of error has too many attempts, or the wanted worker or run has too many
-    runs or attempts."""
+    may be missing, because there are more runs, attempts or processing records than the search reads."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -91,8 +90,7 @@ def find_records(
 ) -> RecordPage:
     """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow.
 
-    In a search by key, run or worker, up to half of the first page are records that an index finds, however old they
-    are.
+    In a search by key, run or worker, an index finds up to half of the records on the first page, however old they are.
     """
     wanted, of_runs = _with_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
@@ -208,8 +206,8 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns records for at most half a page. The search finds all other records by reading the table in the order of
-    ids, down to the lowest one."""
+    """Returns records for at most half a page. The search finds all other records by reading the table from the
+    highest id down to the lowest."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 

@@ -18,8 +18,8 @@ BEAT_SILENT_SECONDS = 20.0  # with the sentinel's pause added, silence is report
 class ScheduleReading:
     """`beat_silent_seconds`: None if no beat has run yet. `first_worker_seconds`: how long ago the first known worker
     process started; None if no worker process is known. `beat_has_stopped`: the last beat shut down cleanly.
-    `control_unserved_seconds`: how long the Celery queue `control` has had no worker process, but at most as long as a
-    beat has run; None if no beat runs."""
+    `control_unserved_seconds`: how long the Celery queue `control` has had no worker process; None if no beat runs. The
+    time before the first running beat started does not count."""
 
     beat_silent_seconds: float | None
     first_worker_seconds: float | None

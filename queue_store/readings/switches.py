@@ -13,7 +13,7 @@ from queue_store.database.statements import sql
 @dataclass(frozen=True, slots=True)
 class Switch:
     """`what`: paused, ingestion stopped or processing stopped. `flow_name` is None for a stop of all flows. `seconds`:
-    for how long the stop has lasted. `actor`: the operator; None if the audit log names nobody."""
+    how long the stop has lasted. `actor`: the operator; None if the audit log names nobody."""
 
     what: str
     flow_name: str | None

@@ -17,7 +17,8 @@ MINIMUM_OUTCOMES = 20
 @dataclass(frozen=True, slots=True)
 class Window:
     """The counts of one flow, or of all flows, in the last `seconds`. `covered_seconds`: the real length of the window.
-    The window begins at a whole minute, so it is up to a minute longer. The length is 0 if nothing was read."""
+    The window begins at a whole minute, so it is up to a minute longer than `seconds`. The length is 0 if nothing was
+    read."""
 
     seconds: float
     flow_name: str

@@ -77,12 +77,12 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
 
 
 def _is_deep(encoded: bytes) -> bool:
-    """Whether the value is possibly nested too deeply. Brackets inside texts count as well."""
+    """Whether the value may be nested too deeply. Brackets inside texts count as well."""
     return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """Checks a value against all parts of the rule. The quick way in `encode_json` accepts only values that this
+    """Checks a value against all parts of the rule. The fast path in `encode_json` accepts only values that this
     function accepts, and writes the same JSON for them."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
@@ -160,7 +160,7 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
 
 
 def plain_text(text: str) -> str:
-    """The text of a subclass of str, such as an Enum, whatever its `__str__` and `__format__` say."""
+    """The text as a plain str, even if its class, such as a StrEnum, has its own `__str__` or `__format__`."""
     return text if type(text) is str else str.__str__(text)
 
 

@@ -12,8 +12,8 @@ from queue_store.records.record import Record
 
 def report(cursor: Cursor[Any], record: Record, encoded_progress: bytes) -> bool:
     """Store the progress without waiting for the record's lock. Returns False if the record is not owned under this
-    claim any more. Raises PayloadRejectedError if the progress is too large as jsonb. There, even a number of one
-    digit takes 12 bytes."""
+    claim any more. Raises PayloadRejectedError if the progress is too large as jsonb. In jsonb, even a number of
+    one digit takes 12 bytes."""
     parameters = {
         "record_id": record.id,
         "claim_number": record.claim_number,

@@ -1,8 +1,8 @@
-"""How a run claims: it sends these statements, in this order, until one finds records. QueuePosition defines the
-position and the key scan. An aging claim begins with the priority whose oldest record has waited longest.
+"""How a run claims. QueuePosition defines the position and the key scan. An aging claim begins with the priority whose
+oldest record has waited longest. A claim sends these statements, in this order, until one of them finds records:
 
-- Claim suspects in a run's first claim if the flow has suspects, in an aging claim, and after a claim of suspects. A
-  run that still works on a batch finishes this batch first.
+- Claim suspects: in a run's first claim (if the flow has suspects), in an aging claim, and after a claim of suspects. A
+  run that still works on a batch finishes that batch first.
 - Claim from the position, one priority after the other. During a key scan, claim the next record of each order key.
 - After a key scan, claim from the position without the key scan.
 - Claim without the position, because records that were committed late may lie below the position.
@@ -58,10 +58,10 @@ class Claimer:
         was_sent: bool = False,
     ) -> list[Record]:
         """`has_suspects`: True: look for suspects first. False: look for no suspects. None: the flow may have suspects.
-        `prefetch`: the run is still working on its current batch, so the claim takes no suspects, and does not look
-        again after a key scan. If the next claim is for suspects and a suspect is due, the claim is empty. So the run
-        finishes its batch, and then claims the suspect. `was_sent`: the claim from the position was already sent, and
-        found nothing."""
+        `prefetch`: the run is still working on its current batch, so the claim takes no suspects, and ends after a
+        key scan that finds nothing. If the claim would begin with suspects and a suspect is due, the claim is empty.
+        So the run finishes its batch, and then claims the suspect. `was_sent`: the claim from the position was already
+        sent, and found nothing."""
         if prefetch and self.next_is_for_suspects and self._has_due_suspect(cursor):
             return []
         may_have_suspects = has_suspects is not False and not prefetch

@@ -7,7 +7,7 @@ settle_again   does the same in a new transaction if the slice's own transaction
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the rows,
 and runs claim a marked row in the normal way. So each record has at most one express attempt. A record that kills its
 process is isolated and gets a crash strike, just as without express slices. The mark lasts until somebody updates the
-row, or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express slices if one of its runs
+row or vacuum freezes the row. Because vacuum can remove the mark, a flow has no express slices if one of its runs
 died within the last `SUSPICIOUS_SECONDS`.
 """
 
@@ -65,8 +65,8 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns what was written, and
-        the ids of the claimed records: all ids of the `rest`, unless the run is dead. `is_last`: in the same
-        transaction, end the run if nothing is due, and begin its successor. Raises what HeldConnection.transaction
+        the ids of the claimed records: all ids of the `rest`, unless the run is dead. `is_last`: if nothing
+        is due, end the run and begin its successor in the same transaction. Raises what HeldConnection.transaction
         raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
@@ -121,9 +121,9 @@ class HeldSlice:
 
 
 def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
-    """Returns the next slice. Returns None if no due record follows the run's cursors, if the flow is paused, if
-    processing is stopped, or if the run is no longer running. In these cases, the caller claims in the normal way.
-    Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
+    """Returns the next slice. Returns None if no record is due at or after the run's position, if the flow is
+    paused, if processing is stopped, or if the run is no longer running. In these cases, the caller claims in the
+    normal way. Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
     with transaction:

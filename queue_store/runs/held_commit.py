@@ -24,9 +24,9 @@ from queue_store.runs.run import Run
 
 
 def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
-    """Locks the next due records and returns them; they stay pending. Returns an empty list if no due record follows
-    the run's cursors, if the flow is paused, if processing is stopped, or if the run is no longer running. Raises
-    NotExpressError."""
+    """Locks the next due records and returns them; they stay pending. Returns an empty list if no record is due at or
+    after the run's position, if the flow is paused, if processing is stopped, or if the run is no longer running.
+    Raises NotExpressError."""
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)
     cursor.execute(sql("runs/begin_slice"), parameters)

@@ -192,7 +192,7 @@ def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
 
 
 def _results(outcomes: Sequence[Completed]) -> dict[str, Any]:
-    """If no record has a result, sends NULL instead of an array: `unnest` fills up missing elements with NULL."""
+    """If no record has a result, sends NULL instead of an array: `unnest` then returns NULL for each record."""
     results = [o.result.decode() if o.result is not None else None for o in outcomes]
     return {"results": results if any(results) else None}
 

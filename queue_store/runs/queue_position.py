@@ -9,9 +9,9 @@ remove the entries of claimed records.
         ▲                                    │
         └─ drop: the cursors are old, a claim found nothing, or it found an order key
 
-Late commits, retries and rescued records can lie below a cursor. So the cursors are dropped every `cursor_seconds`,
-and a claim that found nothing is made once more without them. If a claim without cursors takes long, the cursors are
-dropped less often.
+Records that were committed late, retried or rescued can lie below a cursor. So the cursors are dropped every
+`cursor_seconds`, and a claim that found nothing is made once more without them. If a claim without cursors takes long,
+the cursors are dropped less often.
 
 A claim has to read even the records that wait for an earlier record of their order key. After a claim that found only
 records with order keys, the next claims scan from key to key (`uses_key_scan`), unless that claim was quick and found a

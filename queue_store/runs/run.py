@@ -203,7 +203,7 @@ class Run:
         return [row[0] for row in rows]
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
-        """Idempotent. Records that are still processing under this run are left to rescue. `leaves_unfinished`: whether
+        """Idempotent. Records that are still processing under this run become orphans. `leaves_unfinished`: whether
         the claims of these records count as unfinished claims. After several unfinished claims in a row, a record is
         isolated."""
         if self.is_ended:

@@ -71,8 +71,8 @@ class SliceSession:
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:
-        """Restore the settings that refuse COMMIT, because RESET ALL in a handler removes them. Returns False, and sets
-        nothing, if a handler ended the transaction and began another one."""
+        """Restore the settings that a handler's RESET ALL removed, so that COMMIT is refused again. Returns False, and
+        sets nothing, if a handler ended the transaction and began another one."""
         parameters = {
             "transaction": self._transaction,
             "slice": self._slice,

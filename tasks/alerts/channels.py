@@ -52,7 +52,7 @@ class AppriseChannel:
 
 
 def channels_of(contact: str, settings: ProcessorSettings) -> list[Channel]:
-    """The channels that the contact's setting names. The list is empty for a contact that is not configured."""
+    """The channels that are listed in the contact's setting. The list is empty for a contact that is not configured."""
     if contact == "log":
         return [LogChannel()]
     urls: tuple[str, ...] = getattr(settings, f"contact_{contact}")

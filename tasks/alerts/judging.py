@@ -49,7 +49,7 @@ def judge_everything(
     ANSWER_SECONDS.
 
     `registers_as`: the kind of this process, or None for a process that notifies nobody. Before the process judges, it
-    registers under this kind the contacts to which it has channels.
+    stores this kind and the names of the contacts to which it has channels.
 
     Raises DatabaseUnavailableError if all tries fail, or if a try gets no answer within ANSWER_SECONDS. Raises
     SchemaVersionError if the schema must be migrated first.

@@ -17,8 +17,9 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
-# A process that has the problem reports it more often than this. A process that makes no check waits until no process
-# of the machine has reported the problem for this time. Perhaps the server has too few connections for all processes.
+# A process that cannot use the database reports the problem again within QUIET_SECONDS. A process that does not check
+# the queue reports the end of the problem only if no process of the machine reported the problem in QUIET_SECONDS.
+# Perhaps the server has too few connections, and only some processes can connect.
 QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
@@ -44,8 +45,8 @@ class UnusableDatabase:
 
     def is_gone(self, finding: Finding) -> int:
         """The first call notifies all contacts that this process has channels to. Later calls notify only the contacts
-        that could not be reached before. A call does nothing while another process of this machine notifies. Returns
-        how many were notified."""
+        that could not be reached before. A call does nothing while another process of this machine notifies contacts.
+        Returns how many were notified."""
         with self._file.lock() as is_mine:
             if not is_mine:
                 return 0
@@ -58,8 +59,9 @@ class UnusableDatabase:
 
     def is_back(self, quiet_seconds: float = 0.0) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
-        call tries again to notify this contact. A call does nothing while another process of this machine notifies, or
-        if a process reported the problem within the last `quiet_seconds`. Returns how many were notified."""
+        call tries again to notify this contact. A call does nothing while another process of this machine notifies
+        contacts, or if a process reported the problem within the last `quiet_seconds`. Returns how many were
+        notified."""
         state = self._read()
         if state is None or 0 <= time.time() - state["failed_at"] < quiet_seconds:
             return 0

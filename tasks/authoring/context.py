@@ -102,7 +102,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked the handler of this record to stop. The process reads requests to stop at its next
+        """Whether somebody asked the handler of this record to stop. The process reads such requests with each
         heartbeat. This property does not ask the database."""
         return self._run_side.is_cancelled(self.record)
 
@@ -127,7 +127,7 @@ class FlowContext(Generic[PayloadT]):
         )
 
     def report_progress(self, progress: Any) -> bool:
-        """Store the progress of the handler: any JSON of up to 8 kB, and of up to 16 kB as jsonb. The progress is
+        """Store the progress of the handler: any JSON of up to 8 kB that needs at most 16 kB as jsonb. The progress is
         stored at once, over another connection. So the progress is visible before the handler's transaction commits,
         and is not rolled back with that transaction. Returns False if the record is no longer processing under the
         handler's claim. Raises PayloadRejectedError, DatabaseUnavailableError."""

@@ -130,7 +130,7 @@ class Flow:
         return settings.max_retries if self.max_retries is None else self.max_retries
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
-        """The delay before the next attempt. None if no attempt follows, because the error is permanent."""
+        """The delay before the next attempt. None if the error is permanent."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
 
     def retry_policy(self, error: BaseException) -> RetryPolicy | None:

@@ -34,7 +34,7 @@ class Application(Protocol):
 
 
 def register(flow: Flow) -> None:
-    """Raises FlowDeclarationError if another place has declared a flow of the same name."""
+    """Raises FlowDeclarationError if a flow of the same name is already declared elsewhere."""
     known = _flows.get(flow.name)
     if known is not None and place_of(known) != place_of(flow):
         raise FlowDeclarationError(
@@ -121,8 +121,8 @@ def all_flows() -> list[Flow]:
 
 @contextmanager
 def empty_registry() -> Generator[None]:
-    """For tests that declare flows. At the start of this block, no flow is registered. After the block, the earlier
-    flows are registered again."""
+    """For tests that declare flows. At the start of the `with` block, no flow is registered. After the block, the
+    earlier flows are registered again."""
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()

@@ -1,6 +1,6 @@
-"""Some children cannot receive an operator's request to end their handler, because the handler holds the interpreter's
-lock, or because the child is frozen. The worker's main process then sees the request and kills the child. The child
-that replaces the killed one gives the record in flight a crash strike, and gives back the other records.
+"""A child cannot receive an operator's request to end its handler if the handler holds the interpreter's lock, or if
+the child is frozen. In this case, the worker's main process reads the request and kills the child. The child that
+replaces the killed one gives the record in flight a crash strike, and gives back the other records.
 
 The main process keeps no connection, because children are forked from it. The main process asks the database only while
 a child with a record in flight is silent, and opens a new connection for each question."""

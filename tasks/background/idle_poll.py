@@ -39,7 +39,7 @@ class IdlePoll(threading.Thread):
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and this
         method waits for the end of the run. `timeout_seconds` limits the wait only if the worker is shutting down. If a
-        new child replaces this one, the run can finish its record."""
+        new child replaces this child, the run can finish its record."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:
@@ -75,7 +75,7 @@ class IdlePoll(threading.Thread):
 
     def _waiting(self) -> FlowWithWork | None:
         """Choose among the flows whose due records have waited for `idle_poll_seconds`. If the broker is unreachable,
-        choose among all flows with due records. The choice is the flow whose last run in this process is longest ago.
+        choose among all flows with due records. The choice is the flow whose last run in this process began earliest.
         If the flow that has waited longest were chosen, a flow with endless work could be chosen each time. Among flows
         that this process has never run, the choice is a flow with the fewest living runs. The runs of a dead process
         are counted until the process is declared dead. So a flow whose records kill every process does not always come

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
     """Each heartbeat calls this function, outside of the main thread. A process that uses too much memory is ended
-    between two runs and between two tasks of the queue itself."""
+    only while it executes neither a run nor a task."""
     limit_bytes = services.settings.max_memory_mb * MEGABYTE
     if not services.is_full and (not limit_bytes or memory_bytes <= limit_bytes or not is_pool_child()):
         return

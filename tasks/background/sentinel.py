@@ -50,10 +50,9 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
-        last check began less than CHECK_SECONDS ago. If a process makes no check, the UPDATE of the lease has shown
-        that the server takes writes. So this process notifies the contacts if an outage that this machine reported is
-        over. It also sends the waiting notifications that it has channels for. Only the first process of a worker does
-        this.
+        last check began less than CHECK_SECONDS ago. A process that makes no check knows from its UPDATE of the lease
+        that the server takes writes. In this case, the first process of a worker notifies the contacts if an outage
+        that this machine reported is over. It also sends the waiting notifications that it has channels for.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings
@@ -90,7 +89,7 @@ class Sentinel(threading.Thread):
                 "this login may not send alerts, so the settings CONTACT_* have no effect here: set them for the "
                 "workers of the control queue"
             )
-        # This process may have reported an outage that is over now, and does not look again.
+        # This process makes no more checks, but it may have reported an outage that is over now.
         if self._services.slots.is_first and not self._ended.wait(QUIET_SECONDS):
             note_usable(self._services.database, self._services.settings)
 

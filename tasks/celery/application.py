@@ -28,7 +28,7 @@ from .transactions import CallersTransaction, Outside, Transaction, write
 class DurableCelery(Celery):
     """A `celery.Celery` with durable tasks: each call of such a task is a record.
 
-    `transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
+    `transaction`: a function, or "django:" with the alias of a database, or None. The function returns the caller's
     session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside of
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
     With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
@@ -90,7 +90,7 @@ class DurableCelery(Celery):
 
     def check_queue(self, name: str, queue: Any) -> None:
         """Raises NotDurableError if a call names a queue other than the task's own. A task that is neither registered
-        here nor in `task_routes` has the default queue."""
+        here nor listed in `task_routes` has the default queue."""
         wanted, declared = flow_queue(self, queue), flow_queue(self, name=name)
         if queue is not None and wanted != declared:
             raise refuse(

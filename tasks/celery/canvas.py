@@ -70,7 +70,7 @@ def _check_part(app: Any, signature: Mapping[str, Any]) -> None:
 
 
 def _check_link(app: Any, signature: Mapping[str, Any]) -> None:
-    """The worker that runs a plain task calls its only link in another process, as a call of the durable task."""
+    """If a plain task has only one link, its worker calls the linked durable task like any other caller."""
     name, options = signature["task"], signature.get("options") or {}
     if options.get("reply_to"):
         raise refuse(f"a link to {name} that is frozen", "pass a new signature")
@@ -90,7 +90,7 @@ def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
 
 
 def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether the function accepts `more` further arguments before those of the signature."""
+    """Whether the function accepts a number (`more`) of further arguments before those of the signature."""
     try:
         inspect.signature(function).bind(*[None] * more, *args, **kwargs)
     except TypeError:

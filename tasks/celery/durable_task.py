@@ -57,8 +57,8 @@ class DurableTask(Task):
         raise Retry(exc=exc, when=when, is_eager=False)
 
     def _limit(self, running: Any, max_retries: int | None) -> int | None:
-        """When the body's retries are used up, `autoretry_for` calls `retry()` again. So a lower limit that the body
-        named stays in force until the attempt ends."""
+        """The task's body may call `retry()` with a lower limit. When these retries are used up, `autoretry_for` calls
+        `retry()` again. So the lower limit stays in force until the attempt ends."""
         named = [limit for limit in (running.max_retries, max_retries) if limit is not None]
         running.max_retries = min(named, default=None)
         return self.max_retries if running.max_retries is None else running.max_retries

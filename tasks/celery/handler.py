@@ -1,5 +1,5 @@
-"""The handler of a task's flow. Celery's own tracer runs the body, so that signals, requests and hooks work as in
-Celery."""
+"""The handler of a task's flow. Celery's own tracer runs the task's body, so that signals, requests and hooks work
+as in Celery."""
 
 import socket
 from collections.abc import Callable

@@ -81,8 +81,8 @@ def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
 
 
 def check_task_id(name: str, task_id: Any) -> None:
-    """Raises NotDurableError for the id of a record. State, results and revokes of this id would be those of that
-    record."""
+    """Raises NotDurableError for an id that carries the id of a record. Otherwise, the task would have the state and
+    the result of that record, and `revoke()` would cancel that record."""
     if task_id is not None and record_id_of(task_id) is not None:
         raise refuse(
             f"{name}: task_id={task_id!r}",

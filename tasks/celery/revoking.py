@@ -25,7 +25,7 @@ class DurableControl(Control):
         signal: str = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
-        """A waiting record is cancelled at once. A running record is asked to stop, as by `queuectl cancel`. Raises
+        """A waiting record is cancelled at once. A running record is asked to stop, as with `queuectl cancel`. Raises
         NotDurableError for a durable task with `terminate=True`, and for a durable task that is not committed."""
         task_ids = [task_id] if isinstance(task_id, str) else list(task_id)
         records = {one: self._record_id(one) for one in task_ids}

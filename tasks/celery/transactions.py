@@ -20,7 +20,7 @@ Outside = Literal["commit", "error"]
 
 
 class CallersTransaction:
-    """`transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
+    """`transaction`: a function, or "django:" with the alias of a database, or None. The function returns the caller's
     session or connection, and returns None outside of a transaction. If `transaction` is None, every call is outside of
     a transaction. `outside`: with "commit", a call outside of a transaction commits its record in a transaction of its
     own. With "error", such a call raises NotDurableError."""
@@ -61,7 +61,7 @@ class CallersTransaction:
 
     def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
         """Send a hint after the connection's COMMIT. If the COMMIT cannot be observed, no hint is sent. A worker
-        then finds the record within seconds."""
+        finds the record within seconds even without a hint."""
         if self.django_alias is not None:
             from django.db import connections
 

@@ -1,6 +1,6 @@
 """A message can only wake a worker or, where ENQUEUE_BY_MESSAGE allows it, enqueue a record. Anybody who can write to
-the broker can name any task with any arguments. So in a worker, a task that is due at a fixed time runs only for an
-occurrence of the schedule. An occurrence is a row in Postgres that says that the task is due."""
+the broker can name any task with any arguments. So in a worker, a scheduled task runs only for an occurrence. An
+occurrence is a row in Postgres that says that the task is due."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -76,8 +76,8 @@ class ResilientConsumer(Consumer):
             logger.exception("the clean-up after Celery's event loop failed")
 
     def on_send_event_buffered(self) -> None:
-        """Delays the events for Flower a little, and sends several at once. Otherwise Celery would first send an event,
-        and only then pass the message to a pool child."""
+        """Delays the events for Flower a little, and sends several at once. Otherwise Celery would send an event for
+        each message before it passes the message to a pool child."""
         now = time.monotonic()
         if self.hub and now >= self._events_at:  # before that time, a call is already planned
             self._events_at = now + EVENTS_SECONDS

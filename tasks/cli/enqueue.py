@@ -115,7 +115,7 @@ def _due(rows: Iterable[Any], delay: timedelta) -> Iterator[Any]:
 
 @contextmanager
 def _progress(lines: RecordFile) -> Generator[Iterator[Any]]:
-    """Shows a progress bar on stderr if that is a terminal."""
+    """Shows a progress bar on stderr if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 

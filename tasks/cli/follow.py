@@ -42,7 +42,7 @@ def follow(flow_name: str, interval: float, times: int | None, until_empty: bool
 
 
 def _left(queue: "DistributedProcessor", flow_name: str) -> int:
-    """How many records are unfinished on the primary, because a replica that lags does not have the newest records."""
+    """Counts unfinished records on the primary, because a replica that lags does not have the newest records."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.readings.unfinished import unfinished_counts
 

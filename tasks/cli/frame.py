@@ -30,7 +30,7 @@ PROGRESS_SECONDS = 2.0
 
 
 class BoundedNumber(click.FloatRange):
-    """A number with a lower and an upper limit. A number above the limit could overflow an interval in the
+    """A number with a lower and an upper limit. A number above the upper limit could overflow an interval in the
     database, or a timer in this process. NaN is refused."""
 
     def __init__(self, lowest: float, highest: float, *, min_open: bool = False) -> None:

@@ -13,8 +13,8 @@ def report(as_json: bool, text: str, document: dict[str, object]) -> None:
 
 
 def end_if_left(*, named_were_skipped: bool, found_ids: list[int]) -> None:
-    """Exits with 1 if a record that the caller named was skipped. Also exits with 1, and says so, if the search found
-    so many records that it stopped."""
+    """Exits with 1 if a record that the caller named was skipped. If the search stopped at MAXIMUM_RECORDS, prints a
+    message and exits with 1."""
     from queue_store.operators.operators import MAXIMUM_RECORDS
 
     if is_capped := len(found_ids) >= MAXIMUM_RECORDS:

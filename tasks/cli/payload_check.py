@@ -1,5 +1,5 @@
-"""Checks payloads for `queuectl enqueue`: by the flow's code, or by the stored JSON Schema if this process cannot
-load the code."""
+"""Checks payloads for `queuectl enqueue`: by the flow's code, or by the stored JSON Schema if this process has not
+loaded that code."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

@@ -136,7 +136,7 @@ def _status_table(counts: Mapping[str, int]) -> Table:
 
 
 def _error_table(errors: Sequence[ErrorGroup]) -> Table:
-    """Error messages are shown as plain text, because Rich would take square brackets in them for markup."""
+    """Shows error messages as plain text, because Rich would interpret their square brackets as markup."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
         message = Text(redact(group.text, MESSAGE_LENGTH).replace("\n", " "))
@@ -145,7 +145,7 @@ def _error_table(errors: Sequence[ErrorGroup]) -> Table:
 
 
 def _psql(servers: EmbeddedServers) -> str:
-    """The command for psql: the one on PATH, or the one that came with the embedded server."""
+    """The command for psql: the psql on PATH, or the psql that came with the embedded server."""
     if servers.postgres is None or shutil.which("psql"):
         return "psql"
     return shlex.quote(str(servers.postgres.programs / "psql"))

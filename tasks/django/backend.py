@@ -45,8 +45,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         _validated_paths.add(task.module_path)
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """The record is written in Django's open transaction on the database alias, and exists once that transaction is
-        committed. If no transaction is open, the record exists at once.
+        """The record is written in Django's open transaction on the database alias, and exists as soon as that
+        transaction is committed. If no transaction is open, the record exists at once.
 
         Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises TypeError for arguments that
         are not JSON, and PayloadRejectedError for other values that a record cannot hold.

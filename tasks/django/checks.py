@@ -1,5 +1,5 @@
 """System checks, which find problems that would make `enqueue` fail or keep tasks from running. `manage.py check` runs
-them, but runs the check that reads a database only with `--database`."""
+these checks, but needs the option `--database` for the check that reads a database."""
 
 from collections.abc import Sequence
 

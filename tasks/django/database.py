@@ -13,8 +13,8 @@ from queue_store.settings import DatabaseSettings
 
 
 def driver_connection(alias: str) -> Any:
-    """The psycopg 3 connection that Django's connection uses. A transaction that Django has begun is open on this
-    connection. Raises Django's TransactionManagementError if that transaction is already broken."""
+    """The psycopg 3 connection that Django's connection uses. If Django has begun a transaction, the transaction is
+    open on this connection. Raises Django's TransactionManagementError if that transaction is already broken."""
     connection = connections[alias]
     connection.ensure_connection()
     connection.validate_no_broken_transaction()

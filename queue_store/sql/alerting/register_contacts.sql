@@ -1,4 +1,4 @@
--- Notes that processes of this kind can reach these contacts. Many processes store the same contacts, so a row that
+-- Stores the contacts that processes of this kind can reach. Many processes store the same contacts, so a row that
 -- was updated a moment ago stays as it is.
 INSERT INTO public.alert_contacts AS known (contact, process_kind, hostname, pid)
 SELECT named.contact, %(process_kind)s, %(hostname)s, %(pid)s

@@ -1,6 +1,6 @@
--- Bounds how many kinds of errors are kept for each flow and hour. If a flow has more than 2 × `kinds` kinds of errors
--- in an hour, only the `kinds` most frequent kinds are kept. All other kinds are added to the kind `other`. Reads the
--- hours since `from_hour`, the oldest hour to which the fold has just added errors.
+-- Bounds how many kinds of errors are kept for each flow and hour. `kinds` is a number N. If a flow has more than 2 × N
+-- kinds of errors in an hour, only the N most frequent kinds are kept. All other kinds are added to the kind `other`.
+-- Reads the hours since `from_hour`, the oldest hour to which the fold has just added errors.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
     WHERE hour >= %(from_hour)s

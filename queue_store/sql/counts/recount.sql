@@ -1,6 +1,6 @@
--- Counts the records in the table, corrects the totals unless `dry_run`, and returns the corrections. A correction means
--- that somebody changed a status by a plain UPDATE, so that the change was not counted. One statement uses one snapshot,
--- so the deltas that are not folded yet can be subtracted exactly. The next fold adds them.
+-- Counts the records in the table, corrects the totals unless `dry_run`, and returns the corrections. A correction
+-- means that a plain UPDATE changed a status without counting the change. One statement uses one snapshot, so the
+-- deltas that are not folded yet can be subtracted exactly. The next fold adds them.
 WITH counted AS MATERIALIZED (
     SELECT flow_name, count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed,
         count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled

@@ -1,10 +1,10 @@
 -- Stores the depth of the queue by flow, at most once a minute. Counts of pending records stop at the limit. Beyond the
 -- limit, the number of pending records is computed from the totals. A record counts as waiting if it is due, its flow
 -- is registered and not paused, and processing is not stopped. Counting begins with the newest records. A scan from the
--- oldest would first read the dead index entries of all records that were claimed since the last vacuum. `names` adds
--- rows up instead of joining tables. The planner expects few names, so a join could become a nested loop over all pairs
--- of names. `level` steps through the priorities of a flow's pending records. The records of an express slice count as
--- processing, and not as pending.
+-- oldest would first read the dead index entries of all records that were claimed since the last vacuum. The subquery
+-- `names` adds rows up instead of joining tables. The planner expects few names, so a join could become a nested loop
+-- over all pairs of names. The subquery `level` steps through the priorities of a flow's pending records. The records
+-- of an express slice count as processing, and not as pending.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM public.rollup_totals

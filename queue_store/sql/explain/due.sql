@@ -1,6 +1,5 @@
 -- The pending records of a flow. Returns how many are due, since when the oldest due record has waited, when the next
--- future record is due, and how many are isolated as suspects. The counts of due records and of suspects stop at the
--- limit.
+-- future record is due, and how many are isolated. The counts of due records and of isolated records stop at the limit.
 SELECT due.record_count AS due_count, oldest.due_at AS oldest_due_at, future.next_at AS next_due_at,
     suspects.record_count AS suspect_count
 FROM (

@@ -1,6 +1,6 @@
 -- This statement is for a run that died while no handler ran, and that left one record without a written outcome. That
--- record becomes a suspect, and gets no crash strike this time. Returns no row if the record was already a suspect, or
--- if the run left several records, which arrows/rescue.sql makes suspects.
+-- record becomes a suspect, and gets no crash strike this time. Returns no row if the record was already a suspect.
+-- Also returns no row if the run left several records: arrows/rescue.sql makes these records suspects.
 UPDATE public.processing_queue q
 SET batch_limit = 1, updated_at = clock_timestamp()
 WHERE q.status = 'processing' AND q.flow_instance_id = %(flow_instance_id)s AND q.batch_limit IS NULL

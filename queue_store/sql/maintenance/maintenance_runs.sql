@@ -1,5 +1,6 @@
 -- The newest maintenance runs, and the newest schedule occurrences whose last try had an error. The query steps from
--- entry to entry, and skips the occurrences of recurring flows: there can be millions, and none of them has an error.
+-- entry to entry, and skips the occurrences of recurring flows: there can be millions of these occurrences, and none
+-- has an error.
 WITH RECURSIVE entries(entry) AS (
     (SELECT o.entry FROM public.schedule_occurrences o ORDER BY o.entry LIMIT 1)
     UNION ALL

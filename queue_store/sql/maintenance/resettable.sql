@@ -1,8 +1,8 @@
--- Failed records that the weekly task may reset, page by page. Such a record has fewer failed attempts than
--- `max_retries`, and its flow would have given it another attempt. The flow does not declare `weekly_reset: false`, as
--- a Celery task does. The record did not fail because of crash strikes (a flow may declare its own limit of strikes).
--- The record failed before the reset began (`before`). The record's flow has no unfinished record and no newer
--- resettable record with the same dedup_key.
+-- One page of the failed records that the weekly task may reset. Such a record has fewer failed attempts than
+-- `max_retries`, and has attempts left under its flow's own limit. The flow does not declare `weekly_reset: false`. The
+-- flow of a Celery task always declares it. The number of the record's crash strikes is below `max_crash_strikes`, and
+-- below the flow's own limit if the flow declares one. The record failed before the reset began (`before`). The
+-- record's flow has no unfinished record and no newer resettable record with the same dedup_key.
 SELECT q.flow_name, q.updated_at, q.id
 FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s

@@ -1,5 +1,5 @@
--- Returns whether this is a table and not a view, and whether the id identifies a row. The id identifies a row if its
--- column is NOT NULL and is the only key column of a complete unique index.
+-- Returns whether `table` names a table and not a view, and whether the id identifies a row. The id identifies a row if
+-- its column is NOT NULL and is the only key column of a complete unique index.
 SELECT c.relkind IN ('r', 'p') AS is_table, a.attnotnull AND EXISTS (
     SELECT FROM pg_catalog.pg_index i
     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready

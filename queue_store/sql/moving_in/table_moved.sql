@@ -1,2 +1,2 @@
--- Only waiting rows get the new status. The caller compares the number of rows with the number of records.
+-- Only waiting rows get the new status. The caller checks that as many rows changed as there are ids.
 UPDATE {jobs} SET {status} = %(moved)s WHERE {id} = ANY(%(ids)s) AND {status}::text = ANY(%(pending)s)

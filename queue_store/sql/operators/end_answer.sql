@@ -1,5 +1,5 @@
--- What became of a request to end a handler: the record's status now, how its attempt under the claim of the request
--- ended, and whether the process still has to answer.
+-- What became of a request to end a handler. Returns the record's current status, the exception type of the attempt
+-- that should end, and whether the process still has to answer.
 SELECT q.status, q.claim_number, q.crash_strikes, a.exception_type,
     coalesce(w.state IN ('running', 'stopping'), false) AS is_alive,
     coalesce(w.end_record_id = q.id AND w.end_claim_number = %(claim_number)s, false) AS is_asked

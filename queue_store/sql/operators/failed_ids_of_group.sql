@@ -1,4 +1,4 @@
--- The failed records of registered flows whose last attempt ended with this kind of error.
+-- The failed records whose last attempt ended with this kind of error. Returns only records of registered flows.
 WITH ended AS MATERIALIZED (
     SELECT record_id, claim_number FROM public.record_attempts
     WHERE error_group = %(error_group)s AND flow_name = ANY(ARRAY(SELECT flow_name FROM public.flows))

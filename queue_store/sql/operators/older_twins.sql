@@ -1,5 +1,6 @@
--- Of the given failed records of one flow with the same dedup_key, returns the ids of all but the newest. A reset in
--- several chunks leaves them out, because arrows/reset.sql compares only the records of one chunk.
+-- Groups the given failed records by flow and dedup_key, and returns the ids of all but the newest record of each
+-- group. A reset in several chunks leaves these records out, because arrows/reset.sql compares only the records of one
+-- chunk.
 SELECT keyed.id
 FROM (
     SELECT q.id, max(q.id) OVER (PARTITION BY q.flow_name, q.dedup_key) AS newest_id

@@ -1,5 +1,5 @@
--- The records of one flow, or of all flows, that failed in the last `seconds`, newest first. `exception_type` comes
--- from the record's newest attempt with the same error message.
+-- The records of one flow, or of all flows, that failed in the last `seconds` seconds, newest first. `exception_type`
+-- comes from the record's newest attempt with the same error message.
 SELECT q.id, q.flow_name, q.retry_count, q.crash_strikes, q.updated_at AS failed_at, q.error_message,
     (SELECT a.exception_type FROM public.record_attempts a
         WHERE a.record_id = q.id AND a.error_message = q.error_message ORDER BY a.claim_number DESC LIMIT 1) AS exception_type

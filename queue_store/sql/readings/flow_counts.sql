@@ -3,13 +3,13 @@
 -- indexes up to a limit. Beyond the limit, their number is computed from the total. If there are more than ten flows,
 -- they share ten times the limit, but each flow gets at least a tenth of the limit. So a thousand flows cost ten times
 -- as much as ten flows, not a hundred times. For busy runs, the number of processing records comes from their last
--- heartbeats (processing_counts). Records that an express slice holds count as processing, not as pending. Every LIMIT
--- follows an ORDER BY that fits an index: otherwise the planner may read millions of finished rows. Counting begins
--- with the newest records, because the oldest lie behind the dead index entries of everything claimed since the last
--- vacuum. `level` steps through the priorities at which a flow has pending records. Most flows have one such priority,
--- and no flow has more than ten. A name that is not a flow and has no records any more is left out. `names` adds rows
--- up instead of joining tables. The planner expects few names, so a join could become a nested loop over all pairs of
--- names.
+-- heartbeats (processing_counts). The records of an express slice count as processing, not as pending. Every LIMIT on
+-- processing_queue follows an ORDER BY that fits an index: otherwise the planner may read millions of finished rows.
+-- Counting begins with the newest records, because the oldest lie behind the dead index entries of everything claimed
+-- since the last vacuum. The subquery `level` steps through the priorities at which a flow has pending records. Most
+-- flows have one such priority, and no flow has more than ten. A name that is not a flow and has no records any more is
+-- left out. The subquery `names` adds rows up instead of joining tables. The planner expects few names, so a join could
+-- become a nested loop over all pairs of names.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled

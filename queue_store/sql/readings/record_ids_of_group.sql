@@ -1,6 +1,6 @@
--- The records of the newest attempts that ended with one kind of error. The index orders the attempts by flow first, so
--- the newest attempts of all flows are not together in the index. `reach` reads only the index, and returns the time at
--- which the oldest wanted attempt finished. So attempts that finished earlier are not read from the table.
+-- The records of the newest attempts that ended with the given kind of error. The index orders the attempts by flow
+-- first, so the newest attempts of all flows are not together in the index. `reach` reads only the index, and returns
+-- the time at which the oldest wanted attempt finished. So attempts that finished earlier are not read from the table.
 WITH known AS MATERIALIZED (
     SELECT flow_name FROM public.flows WHERE %(flow_name)s::text IS NULL OR flow_name = %(flow_name)s
 ), reach AS MATERIALIZED (

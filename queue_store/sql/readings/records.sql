@@ -1,6 +1,6 @@
--- Records with lower ids than the given id, newest first. At most `look_at_most` rows are read, however few match; this
--- bounds the time. The last column is the lowest id that was read. If the page is not full, the next page begins below
--- that id.
+-- Records with lower ids than the given id, newest first. To bound the time, the statement reads at most `look_at_most`
+-- rows, however few match. The last column is the lowest id that was read. If the page is not full, the next page
+-- begins below that id.
 WITH looked_at AS MATERIALIZED (
     SELECT * FROM public.processing_queue
     WHERE id < %(before_id)s AND id >= %(from_id)s

@@ -1,6 +1,6 @@
--- Finds records of one status below the given id, newest first. The status must have a partial index: the index alone
--- gives the ids, and only the newest `look_at_most` rows are read. Always returns at least one row: its last columns
--- say how many rows were read, and down to which id.
+-- Finds records of the given status whose ids are below the given id, newest first. The status must have a partial
+-- index: the index alone gives the ids, and only the newest `look_at_most` rows are read. Always returns at least one
+-- row: its last columns say how many rows were read, and down to which id.
 WITH known AS MATERIALIZED (
     SELECT id FROM public.processing_queue q
     WHERE q.id < %(before_id)s AND q.id >= %(from_id)s

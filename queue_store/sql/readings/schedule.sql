@@ -1,9 +1,9 @@
 -- The state of the schedule. Returns how long all beats have been silent, and how long ago the first known worker
 -- process started (NULL: no worker process is known). Returns whether the beat that ran last was shut down cleanly. If
 -- a beat runs, returns how long the Celery queue `control` has been without a worker process. Returns the entries with
--- late occurrences, and the entries whose last ended occurrence failed. To find the latter, the query steps from entry
--- to entry, because recurring records leave millions of occurrences. Returns the flows whose counts the last nightly
--- review had to correct.
+-- late occurrences. Returns the entries whose newest occurrence failed, and ignores occurrences that have not ended. To
+-- find these entries, the query steps from entry to entry, because recurring records leave millions of occurrences.
+-- Returns the flows whose counts the last nightly review had to correct.
 SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM public.beats) AS beat_silent_seconds,
     (SELECT extract(epoch FROM now() - min(started_at))::float8 FROM public.worker_processes) AS first_worker_seconds,
     coalesce((SELECT stopped_at IS NOT NULL FROM public.beats ORDER BY heartbeat_at DESC LIMIT 1), false) AS beat_has_stopped,

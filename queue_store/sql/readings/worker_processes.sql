@@ -1,6 +1,6 @@
 -- The worker processes that are running or stopping, and those that were declared dead within the window. `is_alive` is
--- false for a silent process. No process counts as silent until one lease has passed since the server came back,
--- because every heartbeat is stale after an outage.
+-- false for a silent process. After an outage of the server, every heartbeat is stale. So until one lease has passed
+-- since the server came back, a process counts as silent only if it sent no heartbeat within the window.
 SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_at,
     extract(epoch FROM now() - w.heartbeat_at)::float8 AS silent_seconds, w.flow_names, w.celery_queues, w.versions,
     w.pool_capacity, w.pool_in_use, w.cpu_percent, w.memory_bytes, w.memory_limit_bytes, w.processor_count,

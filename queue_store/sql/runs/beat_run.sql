@@ -1,6 +1,6 @@
--- Notes that a run is alive. Returns which of the run's records were asked to stop, whether the run may still
--- claim, and the flow's batch size. The run may claim if its flow is not paused, and processing is not stopped.
--- Returns no row if the run was declared dead.
+-- Notes that a run is alive. Returns the ids of the run's records whose handlers were asked to stop, whether the run
+-- may still claim, and the flow's batch size. The run may claim if its flow is not paused, and processing is not
+-- stopped. Returns no row if the run was declared dead.
 UPDATE public.flow_execution_logs r
 SET heartbeat_at = clock_timestamp(), batch_count = %(batch_count)s, records_claimed = %(records_claimed)s,
     records_completed = %(records_completed)s, records_retried = %(records_retried)s,

@@ -1,6 +1,6 @@
--- If this is still the transaction that runs/open_slice.sql began, restores the settings that refuse a COMMIT, and
--- returns a row. A handler removes these settings if it calls RESET ALL. Works under every role that a handler may have
--- set.
+-- Restores the settings that refuse a COMMIT, and returns a row, if this is still the transaction that
+-- runs/open_slice.sql began. A handler removes these settings if it calls RESET ALL. Works under every role that a
+-- handler may have set.
 SELECT set_config('processing_queue.open_slice', %(slice)s, true),
     set_config('processing_queue.settings', %(settings)s, true),
     set_config('default_transaction_read_only', %(mark)s, true)

@@ -1,4 +1,4 @@
-"""The functions that a flow needs if its payloads are decoded by a library, such as msgspec or Pydantic."""
+"""The interface to the libraries that decode payloads, such as msgspec and Pydantic."""
 
 import re
 from collections.abc import Sequence

@@ -43,7 +43,8 @@ class MsgspecCodec:
 
 def _placed(message: str) -> tuple[str, str]:
     """Splits msgspec's message into the path of the field and the problem. In msgspec's message, the path comes after
-    the problem. If a field is missing, the path is that of the object that should have the field."""
+    the problem. If a field is missing, msgspec gives the path of the enclosing object, and this function adds the
+    field."""
     found = _PLACE.fullmatch(message)
     problem, path = (found[1], f"payload{found[2]}") if found else (message, "payload")
     if missing := _MISSING.search(problem):

@@ -1,8 +1,8 @@
 -- Unfinished or failed records in a state that no arrow leads to. Reads at most `limit` records of each status. The
 -- pending records are read backwards from the end of their index. A scan from the beginning would first read the dead
 -- entries of all records that were claimed since the last vacuum. With `at_a_glance`, the records of busy runs are left
--- out. Every LIMIT follows an ORDER BY that fits its partial index: otherwise the planner may read millions of finished
--- rows.
+-- out. Every LIMIT on processing_queue follows an ORDER BY that fits a partial index: otherwise the planner may read
+-- millions of finished rows.
 SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_at %%s, claim_number %%s',
     q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
 FROM (

@@ -1,4 +1,4 @@
--- Purges old runs that are settled, which means that no record is processing under them. A dry run counts the same rows
+-- Purges old runs that are settled: these runs are over and have no processing records. A dry run counts the same rows
 -- but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.flow_execution_logs

@@ -1,8 +1,8 @@
 -- rescue: processing → pending, for records whose run has no row, or is marked as settled (over, and without records).
 -- No attempt is charged. A record that was asked to stop becomes cancelled. The statement first finds the rows. Then it
 -- locks only those whose claim number is unchanged, because a row may get a new owner between the two steps. If a
--- single step found and locked the rows, Postgres would check a row's new version against the old joined rows. This
--- statement would then take the record from its new owner.
+-- single step found and locked the rows, Postgres would check a row's new version against the old joined rows. So the
+-- new owner would lose the record.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number FROM public.processing_queue q
     LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
