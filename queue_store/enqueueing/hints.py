@@ -1,9 +1,9 @@
 """Hints: messages that say "flow X may have work". A hint carries no record: if all hints are lost, no record is lost.
 
-The number of outstanding hints is bounded, no matter how many processes send hints, or for how long no worker runs. A
-flow can have several hints at the same time, one for each run that can start, so each hint has a number (`slot`).
-Before a hint is sent, a short-lived Redis key for its flow and slot is set. While the key exists, no other hint is sent
-for this flow and slot. No hint is sent to a Celery queue that is already long.
+The number of outstanding hints is bounded, even if any number of processes send hints while no worker runs. A flow can
+have several hints at the same time, one for each run that can start, so each hint has a number (`slot`). Before a hint
+is sent, a short-lived Redis key for its flow and slot is set. While the key exists, no other hint is sent for this flow
+and slot. No hint is sent to a Celery queue that is already long.
 """
 
 import logging

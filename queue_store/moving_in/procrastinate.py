@@ -28,9 +28,9 @@ SHARED = (
 
 class Procrastinate:
     """A job's queueing_lock becomes the dedup_key, and its lock becomes the order_key. Without `splits_locks`, all jobs
-    that share a lock must go to one flow, and either all of them move, or none. With `splits_locks`, they may go to
-    several flows. A record then waits only for records of its own flow. Of the jobs that share both a lock and a flow,
-    either all move, or none."""
+    that share a lock must go to one flow, and either all of them move, or none. With `splits_locks`, such jobs may
+    go to several flows. A record then waits only for records of its own flow. Of the jobs that share both a lock and a
+    flow, either all move, or none."""
 
     label = "procrastinate"
 

@@ -62,7 +62,8 @@ def candidates_of_runs(
         sorted((record_id for record_id, is_attempt in rows if is_attempt is kind), reverse=True)
         for kind in (False, True)
     )
-    # A search by another status needs no processing records. A search without a status also reads the table.
+    # A search by a status other than `processing` needs no processing records. A search without a status also reads the
+    # table.
     lacks_records = len(attempted) > RECORDS_AT_MOST or (
         status == "processing" and len(processing) > RECORDS_AT_MOST
     )

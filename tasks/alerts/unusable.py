@@ -19,7 +19,8 @@ UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
 # A process that cannot use the database reports the problem again within QUIET_SECONDS. A process that does not check
 # the queue reports the end of the problem only if no process of the machine reported the problem in QUIET_SECONDS.
-# Perhaps the server has too few connections, and only some processes can connect.
+# Perhaps the server has too few connections, and only some processes can connect. If a login may not be the sentinel,
+# its process waits for QUIET_SECONDS instead.
 QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
@@ -60,8 +61,7 @@ class UnusableDatabase:
     def is_back(self, quiet_seconds: float = 0.0) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
         call tries again to notify this contact. A call does nothing while another process of this machine notifies
-        contacts, or if a process reported the problem within the last `quiet_seconds`. Returns how many were
-        notified."""
+        contacts, or if a process reported the problem in the last `quiet_seconds`. Returns how many were notified."""
         state = self._read()
         if state is None or 0 <= time.time() - state["failed_at"] < quiet_seconds:
             return 0

@@ -27,9 +27,9 @@ SHOWN_LINES = 10
 @click.option(
     "--numbers",
     is_flag=True,
-    help="CSV: turn fields that are numbers into numbers, and empty fields into null.",
+    help="CSV: convert numeric fields to numbers, and empty fields to null.",
 )
-@click.option("--skip-invalid", is_flag=True, help="Skip lines that cannot be read, and report them.")
+@click.option("--skip-invalid", is_flag=True, help="Skip invalid lines, and report them.")
 @click.option("--dedup-by", metavar="FIELD", help="The field whose value becomes the dedup_key.")
 @click.option(
     "--on-duplicate",

@@ -27,7 +27,7 @@ def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, a
     """Move pending and failed records, with their attempts and counts, from NAME to FLOW. NAME must not be a flow.
 
     Use this for records that somebody enqueued by SQL under a mistyped name. Exits with 1 if some records
-    are not moved, because unfinished records of FLOW have the same dedup_key.
+    are not moved because unfinished records of FLOW have the same dedup_key.
     """
     from queue_store.operators.unknown_flows import check_movable
     from queue_store.readings.flow_counts import read_flow_counts

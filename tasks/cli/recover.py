@@ -44,8 +44,8 @@ _RESUME = "queuectl resume --all"
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Stop, back up, analyse, repair, analyse again and resume. Use this in drills and emergencies.
 
-    If the repair leaves a problem, everything stays stopped, and the exit code is 1. Everything that was stopped before
-    the recovery stays stopped.
+    If the repair leaves a problem, everything stays stopped, and the exit code is 1. If ingestion or processing
+    was already stopped before the recovery, it is not resumed.
     """
     from queue_store.operators.backup_file import check_new_file
 

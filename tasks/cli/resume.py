@@ -15,7 +15,7 @@ def resume(
 ) -> None:
     """Resume a paused flow (queuectl resume FLOW), or undo queuectl stop.
 
-    A flow that was paused or stopped by name stays so until you resume that flow by name.
+    A flow that was paused or stopped by name must be resumed by name.
     """
     ingestion, processing = ingestion or everything, processing or everything
     if flow_name and processing:

@@ -15,8 +15,8 @@ from .live import interval_option, lines_option, times_option
 @times_option
 @lines_option
 def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
-    """Write outcomes as they happen: each unsuccessful attempt, and how many records completed. Times are the
-    database's, in the time zone of this host."""
+    """Write outcomes as they happen: each unsuccessful attempt, and how many records completed. Times are by the
+    database's clock, in the time zone of this host."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.readings.outcomes import OutcomeReader
     from queue_store.schedule.recurring import database_time

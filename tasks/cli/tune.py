@@ -13,7 +13,7 @@ from .frame import actor_option, check_flow, json_option, migrated_database, say
     type=click.IntRange(1, 10_000),
     help="How many runs may work at the same time, in the whole cluster.",
 )
-@click.option("--reset", "to_declared", is_flag=True, help="Go back to both values that the flow declares.")
+@click.option("--reset", "to_declared", is_flag=True, help="Go back to the values that the flow declares.")
 @actor_option
 @json_option
 def tune(

@@ -136,6 +136,6 @@ def test_neither_takes_what_the_other_one_has_locked(importing: Importing, peer:
     with psycopg.connect(peer.url) as old_worker:
         old_worker.execute("UPDATE pgqueuer SET status = 'picked'")
         assert importing.json("pgqueuer")["total"] == 0
-        assert "1 job stayed: new, or locked by other sessions" in importing.command("pgqueuer").stdout
+        assert "1 job not moved: new, or locked by other sessions" in importing.command("pgqueuer").stdout
         old_worker.rollback()
     assert importing.json("pgqueuer")["total"] == 1
