@@ -12,7 +12,8 @@ reports it.
 
 Each record has a dedup_key, so the second delivery makes no second record while the first record is unfinished. If the
 first record has finished before the second delivery, that delivery makes a second record. The task never replaces a
-payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login owns the record.
+payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login counts as the
+record's producer.
 """
 
 import random

@@ -45,8 +45,8 @@ class FlowDeclarationError(Exception):
 
 
 class RunLostError(Exception):
-    """This run has ended, was declared dead, or does not know which records it owns. The run must end, and rescue gives
-    back the run's records.
+    """This run has ended, was declared dead, or does not know which records it owns. The run must do nothing more, and
+    rescue gives back the run's records.
 
     `suspect_record_ids`: the records whose handlers were running when the connection broke. These records are treated
     as if they had killed their process. Otherwise a record whose handler breaks the connection each time would be tried

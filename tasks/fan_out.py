@@ -1,5 +1,5 @@
 """The task that beat sends every few seconds. It sends hints for flows that have work, rescues the records of dead
-processes, enqueues records for due schedules, and folds counts."""
+processes, enqueues records for due occurrences, and folds deltas."""
 
 import logging
 import random

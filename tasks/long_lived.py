@@ -5,7 +5,7 @@ import gc
 
 def keep_what_is_loaded() -> None:
     """Exclude from garbage collection all objects that exist now. Full collections of these objects would delay answers
-    of the Queue page. For records whose handlers do nothing, these collections would take about a fifth of a worker's
-    CPU. This function may be called repeatedly."""
+    of the Queue page. In a worker whose handlers do nothing, these collections would take about a fifth of the CPU
+    time. This function may be called repeatedly."""
     gc.collect()
     gc.freeze()

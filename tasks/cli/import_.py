@@ -175,7 +175,9 @@ def _report(source: "Source", done: "Moved", *, as_json: bool, dry_run: bool) ->
         _say_moved(done, "would be moved" if dry_run else "moved")
         locked = done.waiting - sum(left.count for left in done.left)
         if locked > 0 and not dry_run:
-            say(f"{plural(locked, 'job')} not moved: new, or locked by other sessions. Call this command again.")
+            say(
+                f"{plural(locked, 'job')} not moved: new, or locked by other sessions. Call this command again."
+            )
     if done.left:
         sys.exit(1)
 

@@ -16,7 +16,7 @@ def our_backends() -> Iterator[Any]:
 
 
 def queue_alias() -> str:
-    """The alias of the queue's database: the first backend's, or `default` if there is no backend."""
+    """The alias of the queue's database: the option `database` of our first backend, or `default` without one."""
     return next((backend.flow_settings.database for backend in our_backends()), "default")
 
 

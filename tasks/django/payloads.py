@@ -75,7 +75,7 @@ def payload_of(task: Any, result: Any) -> dict[str, Any]:
 
 
 def arguments_of(payload: Any) -> tuple[list[Any], dict[str, Any]]:
-    """Raises PermanentError if this is not the payload of a task, because another attempt would not help."""
+    """Returns args and kwargs. Raises PermanentError for a wrong payload, because another attempt would not help."""
     payload = {} if payload is None else payload
     args = payload.get("args", []) if isinstance(payload, dict) else None
     kwargs = payload.get("kwargs", {}) if isinstance(payload, dict) else None

@@ -136,8 +136,8 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
-    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So, as in a worker, a failed
-    statement of the task breaks no later statement."""
+    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So, as in a worker, later
+    statements still work after a statement of the task has failed."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)
@@ -148,8 +148,9 @@ def _attempt(attempts: Attempts, record: Record) -> Outcome:
 
 
 def _end_savepoint(savepoint: str, alias: str) -> None:
-    """Rolls back to the savepoint if a statement failed, or if Django wants a rollback, as after an error of `save()`.
-    Otherwise releases the savepoint. Django refuses each statement until `set_rollback(False)`."""
+    """Rolls back to the savepoint if a statement failed, or if Django wants a rollback, for example after an error in
+    `save()`. Otherwise releases the savepoint. If Django wants a rollback, it refuses every statement until
+    `set_rollback(False)` is called."""
     connection = connections[alias]
     failed = connection.connection.info.transaction_status == TransactionStatus.INERROR
     is_broken = failed or connection.needs_rollback

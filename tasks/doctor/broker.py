@@ -12,13 +12,13 @@ VISIBILITY_SECONDS = 3_600  # Celery's default; nobody needs to change it
 def broker() -> Diagnosis:
     if not app.conf.broker_url:
         return warning(
-            "No broker is named: workers find records by their own poll only.",
+            "No broker is named: workers find records only by polling.",
             "set CELERY_BROKER_URL to the Redis of the fleet",
         )
     reading, set_up = read_broker(), read_broker_set_up()
     if not reading.is_reachable:
         return warning(
-            f"It does not answer within {BROKER_SECONDS:g} s: workers find records by their own poll, more slowly.",
+            f"It does not answer within {BROKER_SECONDS:g} s: workers find records by polling, more slowly.",
             "start Redis, or correct CELERY_BROKER_URL; no record is lost",
         )
     wrong = _wrong(set_up) if set_up else None

@@ -47,7 +47,7 @@ def workers(facts: QueueFacts) -> Diagnosis:
     fleet = facts.snapshot.fleet
     if not fleet.served_flows:
         return warning(
-            "No living worker process serves a flow, so records wait.",
+            "No living worker process serves any flow, so records wait.",
             "name the modules of your flows in FLOW_MODULES and start celery -A processing_queue worker -Q flows",
         )
     hosts, alive = {process.hostname for process in fleet.alive}, len(fleet.alive)

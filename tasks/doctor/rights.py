@@ -25,8 +25,8 @@ def roles(facts: ServerFacts) -> Diagnosis:
         return problem("; ".join(rights.missing[:NAMED_AT_MOST]) + f"{more}.", GRANT_AGAIN)
     if len(rights.worker_logins) > 1 and not rights.rescue_sees_sessions:
         return warning(
-            f"Workers log in as {', '.join(rights.worker_logins)}, and may not end each other's sessions: what a "
-            "frozen process has locked stays locked.",
+            f"Workers log in as {', '.join(rights.worker_logins)}, and may not end each other's sessions: rows "
+            "that a frozen process has locked stay locked.",
             f"GRANT pg_read_all_stats, pg_signal_backend TO {role_name('worker')}, or let all workers use one login",
         )
     return ok(f"granted; this login, {rights.login}, {_has(facts)}.")

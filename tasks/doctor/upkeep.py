@@ -32,7 +32,7 @@ def autovacuum(facts: ServerFacts) -> Diagnosis:
     if neglected := [table for table in facts.tables if _is_neglected(table, facts)]:
         first = neglected[0]
         return warning(
-            f"{first.table_name} has {first.dead_rows} dead rows and was not vacuumed for more than an hour.",
+            f"{first.table_name} has {first.dead_rows} dead rows and has not been vacuumed for more than an hour.",
             f"VACUUM (ANALYZE) {first.table_name}; then look for what holds vacuum back: queuectl check --database",
         )
     return ok("on, for every busy table.")

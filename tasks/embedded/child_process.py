@@ -1,9 +1,10 @@
 """Runs a command as a child that ends together with its parent process, even if the parent is killed.
 
 `start_child` starts this file as a script. The script drops root's rights, makes sure that it ends with its parent, and
-becomes the command. On Linux, the script asks the kernel for a signal when the parent dies. The kernel forgets this
-request when a process changes its user, so the script changes the user first. On other systems, the command has a child
-that watches one end of a pipe. The parent holds the other end open, so that the pipe is closed when the parent ends.
+becomes the command. On Linux, the script asks the kernel to send it a signal when the parent dies. The kernel
+forgets this request when a process changes its user, so the script changes the user first. On other systems, the
+command has a child that watches one end of a pipe. The parent holds the other end open, so that the pipe is closed when
+the parent ends.
 """
 
 import ctypes

@@ -24,7 +24,7 @@ def fleet(
     worker_options: Sequence[str],
 ) -> list[Service]:
     """A worker for the flows, a worker for the control queue, beat and Flower. The control queue has its own worker,
-    so that control tasks need not wait for long batches."""
+    so that tasks in this queue need not wait for long batches."""
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     commands = {

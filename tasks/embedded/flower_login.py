@@ -24,8 +24,8 @@ def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown_login(directory: Path, is_terminal: bool) -> str:
-    """Explains to the person who started `queuectl up` how to log in. Only a terminal shows the password, so that no
-    log keeps it."""
+    """Explains to the person who started `queuectl up` how to log in. The password is shown only on a terminal, so
+    that no log contains it."""
     file = directory / FILE_NAME
     if not file.exists():
         return "with the login that you configured"

@@ -24,7 +24,7 @@ SYSTEM_DIRECTORY = Path("/var/tmp")  # noqa: S108 - ownership is checked before 
 
 
 def server_user() -> ServerUser | None:
-    """The user that servers run as. None means the current user, who is not root."""
+    """The user that the servers run as. None means the current user, who is not root."""
     if os.geteuid() != 0:
         return None
     for name in USER_NAMES:

@@ -64,7 +64,7 @@ class Sample:
         return (self.ended_at or time.monotonic()) - self.began_at
 
     def completed_per_second(self, database: DatabaseManager) -> float:
-        """The number of completed records a second, from the first claim to the last completion."""
+        """The number of completed records per second, from the first claim to the last completion."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
             seconds = read_seconds_of_work(cursor, completed)
@@ -85,8 +85,8 @@ class Sample:
 
 
 def read_answers(file_name: str) -> Iterator[dict[str, Any]]:
-    """Yields one dictionary for each respondent. An answer of digits becomes an int, and an empty answer becomes
-    None."""
+    """Yields one dictionary for each respondent. An answer that consists of digits becomes an int, and an empty
+    answer becomes None."""
     with files("processing_queue.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield {question: _answer(text) for question, text in row.items()}

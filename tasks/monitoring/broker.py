@@ -30,7 +30,7 @@ CODES = {
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
     """`quarantine_notes`: the notes of the last hour about quarantined messages, the newest first; empty for a
-    broker that is not Redis. `error_reply`: the error with which the broker answers a write, such as READONLY; None
+    broker that is not Redis. `error_reply`: the error, such as READONLY, with which the broker answers a write; None
     if the write succeeds. `control_messages`: how many messages wait in the Celery queue `control`; None if the
     number cannot be read."""
 

@@ -60,7 +60,8 @@ def distributed_system_maintenance(
 
 
 def weekly_reset() -> dict[str, Any]:
-    """Log all issues, then reset the failed records that have attempts left, and fewer than three failed attempts."""
+    """Log all issues, then reset the failed records with fewer than three failed attempts, if their flows allow
+    another attempt."""
     diagnostics = distributed_processing_diagnostics()
     logger.info("before the weekly reset: %s", "; ".join(diagnostics["issues_found"]) or "no issues")
     return distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")

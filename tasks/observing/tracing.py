@@ -3,7 +3,7 @@ in the trace of the record's producer, and is linked to the run. A call of a bat
 of the run. This span is linked to the traces of the records' producers.
 
 The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables, such
-as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_SERVICE_NAME, tell where spans are sent, and under which name. If a record is
+as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_SERVICE_NAME, say where spans are sent, and under which name. If a record is
 enqueued inside a span, the span's context is stored in the record. Applications in other languages write a W3C
 traceparent into `trace_context`.
 """

@@ -61,7 +61,7 @@ def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def end(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """End the handler of one record, but only under the claim that the page showed."""
+    """End the handler of one record, but only if the record still has the claim that the page showed."""
     record_id, claim_number = arguments.needed_whole("id", 1), arguments.needed_whole("claim", 1, 2**31 - 1)
     reason = arguments.text("reason")
     result = ask_to_end(page_database(), [record_id], actor=actor, reason=reason, claim_number=claim_number)

@@ -71,7 +71,7 @@ def check_may_act(handler: Any) -> None:
         raise tornado.web.HTTPError(403, "Flower runs in read-only mode: nothing can be changed here.")
     if not has_login(options):
         raise tornado.web.HTTPError(
-            403, f"Changes need a login, so that the audit knows who did it: {LOGIN_HINT}."
+            403, f"Changes need a login, so that the audit log names who made them: {LOGIN_HINT}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Sends the report as an attachment to the recipients in the setting REPORT_RECIPIENTS, through Apprise."""
+"""Sends the report through Apprise, as an attachment. The setting REPORT_RECIPIENTS names the recipients."""
 
 import logging
 import tempfile

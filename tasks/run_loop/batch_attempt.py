@@ -16,8 +16,8 @@ from .guest import end_a_fork
 
 class BatchAttempts(Attempts):
     """Calls a batch handler. The handler returns None (all records are completed), a list in the order of the
-    records, or a dictionary by record id. If the value of a record is an exception, the record fails, is snoozed or
-    is cancelled. An exception that the handler raises applies to all records: see `_all`."""
+    records, or a dictionary by record id. If the handler returns an exception for a record, that record fails, is
+    snoozed or is cancelled. An exception that the handler raises applies to all records: see `_all`."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None
@@ -97,7 +97,7 @@ class BatchAttempts(Attempts):
 
 
 def _by_record_id(contexts: list[FlowContext], returned: Any) -> Mapping[int, Any]:
-    """Raises TypeError or ValueError for a return value that does not say which value belongs to which record."""
+    """Raises TypeError or ValueError if the returned values cannot be matched with the records."""
     ids = [context.record_id for context in contexts]
     if isinstance(returned, Mapping):
         if strangers := set(returned) - set(ids):

@@ -1,4 +1,4 @@
-"""Calls handlers in the open transaction of a slice, one after the other, or once for a batch."""
+"""Calls a handler in the open transaction of a slice: once for each record, or once for a batch."""
 
 import time
 from collections.abc import Sequence

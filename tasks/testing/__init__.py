@@ -113,7 +113,7 @@ class QueueTester:
 
     def pass_time(self, delta: timedelta) -> None:
         """Act as if this much time had passed: move all times of all records, and of all occurrences of recurring
-        flows, into the past. Before and after the move, enqueues due records of recurring flows, as a worker would have
+        flows, into the past. Before and after the move, enqueue due records of recurring flows, as a worker would have
         done. Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(

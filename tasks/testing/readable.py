@@ -20,8 +20,8 @@ class _ReadableJson(TypeDecorator[Any]):
 
 
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    """Returns the same columns. If a JSON document contains a number that is too long for Python, the number is
-    read as a shortened text."""
+    """Returns the same columns. A number in a JSON document is read as text if it is an integer of more than 100
+    digits, or is too large for a float."""
     return [
         type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
         if isinstance(column.type, JSONB)

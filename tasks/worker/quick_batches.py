@@ -1,6 +1,6 @@
 """Notes whether the last batches of a flow in this process were quick and clean. A batch is quick if it took less
 than `LONG_SECONDS`. A batch is clean if all its records were completed and none reported progress. If enough batches
-in a row were quick and clean, the flow's runs are express."""
+in a row were quick and clean, the flow's runs continue with express slices."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The services of one worker process. These services exist as long as the pool child."""
+"""The services of one worker process. These services exist as long as the pool child exists."""
 
 import logging
 import os
@@ -80,8 +80,8 @@ class WorkerServices:
         return self._positions[flow_name]
 
     def renew(self) -> None:
-        """Give this worker process a new id, because the old id was declared dead. A worker process that was
-        declared dead never counts as alive again."""
+        """Give this worker process a new id, because the process was declared dead under its old id. The old id never
+        counts as alive again."""
         self.process = self._new_process()
         self.slots.enter(self.process.worker_process_id)
 

@@ -44,8 +44,8 @@ def arm(seconds: float) -> None:
     """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that is running at that
     moment. Main thread only.
 
-    `arm` also sets our signal handler again, because a library may have replaced the handler since the last call.
-    Without our handler, the signal could end the process."""
+    `arm` also sets our signal handler again, because a library may have replaced it since the last call. Without our
+    signal handler, the signal could end the process."""
     global _armed_seconds  # noqa: PLW0603
     install()
     _armed_seconds = seconds

@@ -1,4 +1,4 @@
-"""Every rise of an alert sends its notifications once, in the right order. No channel delays another channel."""
+"""The notifications of an alert are sent in the right order. No channel delays another channel."""
 
 import threading
 from collections.abc import Collection

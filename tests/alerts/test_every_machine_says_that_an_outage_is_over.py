@@ -1,5 +1,5 @@
-"""Each machine that reported an outage also says that it is over, even if another machine is the sentinel. Two
-processes of one machine never notify at the same time."""
+"""Each machine that reported an outage also says that the outage is over, even if the sentinel is on another machine.
+Two processes of one machine never notify at the same time."""
 
 import threading
 import time
@@ -45,8 +45,8 @@ def changes(channels: Channels, contact: str = "primary") -> list[str]:
 
 
 def look(worker: Worker, *errors: DatabaseUnavailableError) -> None:
-    """Reports the errors, as this machine's checks did during the outage. Then the database answers again, but another
-    machine is the sentinel."""
+    """Reports the errors, as this machine's checks did during the outage. Then the database answers again, but the
+    sentinel is on another machine."""
     database, settings = worker.services.database, worker.services.settings
     for error in errors:
         report_unusable(database, settings, error, notify=True)
@@ -97,7 +97,7 @@ def test_a_login_that_may_not_be_the_sentinel(
 def test_while_one_process_still_has_the_problem_nobody_says_that_it_is_over(
     machine: ProcessorSettings, database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One process finds no free connection, and another one has a connection."""
+    """One process finds no free connection, and another process has a connection."""
     began = time.time()
     for minutes in range(3):
         monkeypatch.setattr("time.time", lambda: began + 60 * minutes)  # noqa: B023
@@ -122,7 +122,7 @@ def test_a_server_that_answers_but_takes_no_writes_can_be_reached(
 def test_two_processes_that_overlap_tell_each_contact_once(
     database: DatabaseManager, channels: Channels, tmp_path: Path
 ) -> None:
-    """While the first process sends slowly, a second one with another contact checks the queue."""
+    """While the first process sends slowly, a second process with another contact checks the queue."""
     first = UnusableDatabase(database, settings(tmp_path, contact_primary=("x",)), UNREACHABLE)
     second = UnusableDatabase(database, settings(tmp_path, contact_secondary=("x",)), UNREACHABLE)
     goes_on = channels.hanging["primary"] = threading.Event()

@@ -40,7 +40,7 @@ def environment(settings_environment: dict[str, str]) -> Iterator[dict[str, str]
 
 
 def write(directory: Path, *, is_durable: bool) -> None:
-    """Writes the application into `directory`. If `is_durable` is True, changes its two lines."""
+    """Writes the application into `directory`. If `is_durable` is True, replaces the two lines in `LINES`."""
     text = SOURCE.read_text()
     for line, instead in LINES.items() if is_durable else ():
         assert text.count(line) == 1

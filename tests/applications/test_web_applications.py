@@ -1,4 +1,5 @@
-"""Runs whole applications with FastAPI, Flask and SQLAlchemy, from the deployment to the errors that they return."""
+"""Runs whole applications with FastAPI, Flask and SQLAlchemy. The tests cover the deployment, the normal work, and the
+errors that the applications return."""
 
 import socket
 import subprocess

@@ -1,5 +1,4 @@
-"""If a flow's function enqueues a payload of the wrong type, a type checker refuses the call. It accepts the right
-type."""
+"""A type checker refuses a call of a flow's `enqueue` method if the payload has the wrong type. Right calls pass."""
 
 import json
 import re

@@ -1,11 +1,11 @@
 """With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
-full. Each worker process makes one run after another, so a run can also begin and end with a slice.
+full. Each worker process makes several runs for one hint, so a run can also begin and end with a slice.
 
 The product's own predicate, `may_be_express`, says which flows may be express. A chaos run lasts minutes. It kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
 minutes after a death, and six batches after a failure. With the product's waits, a chaos run would have hardly any
-slices. So `be_eager` makes the waits very short. By default, only a worker with at least twenty flows makes one run
-after another. `be_eager` lowers this number to two.
+slices. So `be_eager` makes the waits very short. By default, only a worker with at least twenty flows makes several
+runs for one hint. `be_eager` lowers this number to two.
 """
 
 import runpy
@@ -24,8 +24,8 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Shortens the waits before express slices are tried again. Lets a worker with only two flows make one run after
-    another. A worker calls this before it forks."""
+    """Shortens the waits before express slices are tried again. Lets a worker with only two flows make several runs
+    for one hint. A worker calls this before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]

@@ -28,8 +28,8 @@ def kill_child(world: World) -> InjectedFault | None:
 
 
 def kill_worker(world: World) -> InjectedFault | None:
-    """Kills the main process and its children at once, as when a container is killed, and starts a new worker in its
-    place."""
+    """Kills a worker's main process and its children at once, as when a container is killed. Then starts a new
+    worker."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
     if worker.popen.poll() is not None:
@@ -208,7 +208,7 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 
 
 def double_messages(world: World) -> InjectedFault | None:
-    """Sends up to 20 hints once more: those that wait now, and those of earlier calls."""
+    """Sends up to 20 hints once more: hints that wait in the queues now, and hints that earlier calls found there."""
     broker = world.broker
     messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]

@@ -47,7 +47,7 @@ def notice(payload: dict[str, Any], context: FlowContext) -> Any:
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
 def letter(payload: dict[str, Any], context: FlowContext) -> Any:
-    """Does the same as `notice`, but is never express. Only runs with `--express` have records of this flow."""
+    """Does the same as `notice`, but is never express. Only chaos runs with `--express` have records of this flow."""
     return write_a_line(payload, context)
 
 

@@ -234,7 +234,7 @@ FROM processing_queue
 
 
 def waits(connection: psycopg.Connection[Any]) -> tuple[float, float]:
-    """Returns how many seconds due records waited for their claims: the 99th percentile and the longest wait."""
+    """Returns how long due records waited for their claims: the 99th percentile and the maximum, in seconds."""
     row = connection.execute(WAITS).fetchone()
     assert row is not None
     return round(row[0], 2), round(row[1], 2)

@@ -91,7 +91,7 @@ def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, 
 
 
 def _pause(rng: random.Random) -> float:
-    """Some handlers take long, so that faults hit slices in progress, and some slices become long."""
+    """Some handlers take long. So some slices become long, and faults hit slices in progress."""
     return rng.choices([0, 0.02, 0.15], [97.5, 2.2, 0.3])[0]
 
 

@@ -1,5 +1,5 @@
-"""A TCP proxy in front of a Unix socket. It can stall connections (half-open), cut them (in mid-message), and delay
-them."""
+"""A TCP proxy in front of a Unix socket. It can stall connections so that they are half-open, cut connections in the
+middle of a message, and delay messages."""
 
 import asyncio
 import threading
@@ -36,8 +36,7 @@ class Proxy:
         self._loop.close()
 
     def stall(self) -> None:
-        """When `stall` has returned, the proxy forwards nothing that arrives and closes nothing, until `flow` is
-        called."""
+        """After `stall` has returned, the proxy forwards no data until `flow` is called."""
         self._do(self._stall())
 
     def flow(self) -> None:

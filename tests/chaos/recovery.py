@@ -1,5 +1,5 @@
-"""Measures how long recovery takes after a fault. Recovery ends when the first record that the fault took from its
-owner is claimed again or is finished.
+"""Measures how long recovery takes after a fault. A fault can take records from their owners. Recovery ends when the
+first of these records is claimed again or finished.
 
 Some faults take no record from an owner, for example faults of the broker or of beat. For these faults, measures the
 time until the next claim of any record.

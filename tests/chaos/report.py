@@ -82,8 +82,8 @@ def _repeats(report: Result) -> str:
         f"{report.repeated_records / max(1, report.killed_children):.2f} for each of {report.killed_children} killed "
         f"children, the other faults not counted. These are at-least-once by nature.\n\n"
         f"## Crash strikes\n\n{strikes} strikes on {struck} records, {most} on one of them. With the default of 3 "
-        f"strikes {plural(condemned, 'innocent record')} would have been failed: nobody can tell them from poison when "
-        f"processes are killed at random. This run allows 1,000."
+        f"strikes, {plural(condemned, 'innocent record')} would have ended as failed. When processes are killed "
+        f"at random, nobody can tell an innocent record from poison. This run allows 1,000."
     )
 
 

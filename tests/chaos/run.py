@@ -30,7 +30,7 @@ TICK_SECONDS = 0.1
 OBSERVE_SECONDS = 0.5
 SAY_SECONDS = 30.0
 PRODUCERS = 2
-# If the injection of a fault raises one of these errors, the fault is injected again later. The error means that
+# If the injection of a fault raises one of these errors, the fault is injected again later. Such an error means that
 # another fault was in the way, or that the machine is too busy.
 TROUBLE = (
     psycopg.Error,
@@ -130,8 +130,9 @@ class ChaosRun:
             self.result.given_up += 1
 
     def _take_due(self, agenda: list[tuple[float, int, Callable[[], object]]]) -> bool:
-        """Does the next action of an agenda if it is due. The ends of faults have an agenda of their own, so that no
-        end waits for other faults that are overdue. Otherwise a frozen server could stay frozen for minutes."""
+        """Executes the first action of an agenda, if that action is due. The ends of faults have an agenda of their
+        own, so that an overdue fault does not delay the end of another fault. Otherwise a frozen server could stay
+        frozen for minutes."""
         if not agenda or agenda[0][0] > self.elapsed:
             return False
         heapq.heappop(agenda)[2]()

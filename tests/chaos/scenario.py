@@ -1,7 +1,7 @@
 """A short run in one process, with forced races. Each hazard happens once.
 
-In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So a second
-is enough to find out whether the checks of ledger.py catch a mutant.
+In the chaos run, hazards happen by chance and in large numbers. In this scenario, each hazard is certain. So one
+second is enough to find out whether the checks of ledger.py catch a mutant.
 """
 
 import json

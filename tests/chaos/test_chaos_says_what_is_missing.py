@@ -1,4 +1,4 @@
-"""If a program is missing, `make chaos` names the program, and its exit code says that nothing could be tested."""
+"""If PgBouncer is missing, the chaos run says so, and ends with the exit code of a check that could check nothing."""
 
 import re
 

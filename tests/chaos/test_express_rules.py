@@ -156,8 +156,8 @@ def lost_and_claimed(story: Story) -> None:
 
 
 def lost_and_tried_again_after_a_claim(story: Story) -> None:
-    """The claim was given back, which also cleared the mark (`xmax`) that the first slice's lock had left in the
-    row."""
+    """The record was claimed and given back, so its row no longer has the mark (`xmax`) that the first slice's lock
+    had left."""
     record, run = story.record(), story.run()
     story.lost(record)
     story.arrow(record, "pending → processing", run, 1, at=1, taken=1)

@@ -1,4 +1,5 @@
-"""`queuectl enqueue` reads CSV and JSONL, enqueues all lines or none, and names each wrong line by its number."""
+"""`queuectl enqueue` reads CSV and JSONL, and names each wrong line by its number. Without --skip-invalid, it enqueues
+all lines or none."""
 
 import json
 import os

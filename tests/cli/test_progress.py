@@ -1,4 +1,4 @@
-"""A command that takes long reports on stderr how far it has got."""
+"""A slow command reports its progress on stderr."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A steady rate looks the same at every second of a minute, although minutes are read as a whole."""
+"""A steady rate looks the same at every second of a minute, although the queue counts by whole minutes."""
 
 import json
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ def queue(
     clean_database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[DatabaseManager]:
-    """Two flows with a steady rate. The sessions use a time zone in which the present minute is as old as the test
-    wants, in seconds."""
+    """Two flows with a steady rate. The time zone of the sessions is shifted by some seconds, so that the current
+    minute began `request.param` seconds ago."""
     for name in ("alpha", "beta"):
         add_flow(database, name)
     with database.transaction() as cursor:

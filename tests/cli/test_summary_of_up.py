@@ -1,5 +1,5 @@
-"""The summary of `queuectl up` shows an error with its type, as `queuectl failures` does. The summary also says which
-facts are unknown."""
+"""The summary of `queuectl up` shows an error with its type, as `queuectl failures` does. The summary shows a figure of
+the last hour only if that figure is known."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

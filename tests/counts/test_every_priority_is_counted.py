@@ -1,4 +1,4 @@
-"""Counts, depths and the time of the oldest due record take the records of every priority into account."""
+"""Counts, queue depths and the wait of the oldest due record take every priority into account."""
 
 import pytest
 

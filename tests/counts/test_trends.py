@@ -1,5 +1,5 @@
-"""Tests the usual outcomes of a flow, and the growth of the load. Averages include the hours and days without
-work."""
+"""Tests the readings of a flow's usual outcomes and of the growth of the load. Averages include the hours and days
+without work."""
 
 import pytest
 

@@ -135,7 +135,7 @@ def test_when_one_connection_broke_the_idle_ones_are_asked_first(clean_database_
 
 
 def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> None:
-    """For example, after a failover the host name in the URL leads to the promoted standby."""
+    """After a failover, for example, an old connection would still lead to the old primary."""
     with small.hold() as held:
         pid = held.driver.info.backend_pid
         small.dispose()

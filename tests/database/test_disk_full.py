@@ -92,7 +92,7 @@ def disk() -> Iterator[SmallDisk]:
 @pytest.fixture
 def crowded(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     """The services of a worker process whose database is on the small disk. The table `effects` has no unique
-    constraint, so that a doubled effect shows."""
+    constraint, so a test can see a duplicate effect."""
     with running_worker(disk.server.url(), monkeypatch) as worker:
         worker.query("CREATE TABLE effects (record_id bigint, weight bytea)")
         yield worker

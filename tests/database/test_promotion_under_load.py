@@ -3,7 +3,7 @@ the records on the new primary.
 
 Before the crash, the link to the standby stalls. With synchronous replication, every COMMIT then waits, so no
 acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach the
-standby. `make promotion-evidence` names the file for the figures in the variable PROMOTION_REPORT.
+standby. `make promotion-evidence` sets PROMOTION_REPORT to the file for the figures.
 """
 
 import os

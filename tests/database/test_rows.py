@@ -80,8 +80,8 @@ def test_statements_return_what_their_classes_need(database: DatabaseManager) ->
             assert columns.count(field.name) == 1, (statement, kind, field.name, columns)
 
 
-# These modules fill fields by position: `rows_as` itself, the readings that run too often to match columns by name, and
-# the code that reads two other queues. Other tests compare the values that these modules read:
+# These modules fill fields by position: the module of `rows_as`, the readings that run too often to match columns by
+# name, and the code that reads two other queues. Other tests compare the values that these modules read:
 # tests/runs/test_claimed_records.py, tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and
 # tests/moving_in.
 FILLED_BY_POSITION = {

@@ -1,5 +1,5 @@
-"""queue_store/migrations/schema.sql describes exactly the schema that the migrations build, on every version of
-Postgres and in every schema. It omits nothing that matters."""
+"""queue_store/migrations/schema.sql describes exactly what the migrations build, on every version of Postgres and
+in a schema of any name. It omits nothing that matters."""
 
 import re
 from collections.abc import Iterator

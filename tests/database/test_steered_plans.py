@@ -1,5 +1,5 @@
-"""Tests three of the tricks that steer plans: one walk for each level, plans that a run makes once, and searches that
-are never prepared. queue_store/sql/README.md names the tests of the other tricks."""
+"""Tests three of the tricks that steer plans: one scan for each priority, plans that a run makes once, and searches
+that are never prepared. queue_store/sql/README.md names the tests of the other tricks."""
 
 from collections.abc import Iterator
 
@@ -39,8 +39,8 @@ def work_off(run: Run) -> None:
 
 
 def test_the_next_future_record_is_found_without_a_walk_over_all_of_them(own_store: Store) -> None:
-    """One walk for each level finds the earliest record. Without a walk for each level, Postgres must read all records
-    that are due later."""
+    """With one short scan for each priority, Postgres finds the next future record. With a single scan over
+    all priorities, Postgres would have to read all future records."""
     own_store.enqueue(20_000, priority=1, delay=7_200)
     own_store.enqueue(20, priority=5, delay=3_600)
     statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("explain/due")

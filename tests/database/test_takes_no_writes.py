@@ -1,7 +1,7 @@
-"""The library can tell a server that takes no writes from a transaction that a handler made read-only.
+"""The library does not confuse a server that takes no writes with a transaction that a handler made read-only.
 
 The pool gives up its sessions on a server that takes no writes. The error and `queuectl check` say that the server
-takes no writes. Notifications about such a server are sent without its database.
+takes no writes. Notifications about such a server do not need its database.
 """
 
 import asyncio

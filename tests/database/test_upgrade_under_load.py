@@ -3,7 +3,7 @@ release takes over, then the old release again, then the new release. At the end
 schema.
 
 UPGRADE_ROWS: the number of rows of another flow in the queue. UPGRADE_SECONDS: how long each stage lasts.
-UPGRADE_REPORT: the file for the figures, which `make upgrade-evidence` writes.
+UPGRADE_REPORT: the file for the figures. `make upgrade-evidence` sets these three variables.
 """
 
 import os

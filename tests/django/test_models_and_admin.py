@@ -120,7 +120,7 @@ def test_reset_and_cancel(admin_client: Any, shop: Any, work_off: Work, task_wor
 def test_an_action_on_more_records_than_the_page_counts_changes_nothing(
     admin_client: Any, shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    """The page offers to choose all records that match, and says how many of them it has counted."""
+    """The page offers to choose all records that match, but counts at most COUNTED_AT_MOST of them."""
     monkeypatch.setattr("tasks.django.admin.COUNTED_AT_MOST", 2)
     results = [shop.add.enqueue(number) for number in range(3)]
     said = act(admin_client, "record", action, results[0].id, select_across="1")

@@ -122,7 +122,7 @@ def maintenance_late_and_failed(database: DatabaseManager) -> None:
 
 
 def snapshot_held(database: DatabaseManager) -> None:
-    """Leaves a transaction open, which a statement of the page ends."""
+    """Leaves a transaction open until a statement of the page ends it."""
     troubles.healthy(database)
     forgotten = psycopg.connect(os.environ["DATABASE_URL"], application_name="monthly report")
     forgotten.execute("SELECT count(*) FROM processing_queue")
@@ -200,7 +200,7 @@ def _configured(
 
 @pytest.fixture
 def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """While the runbook's state with a forgotten transaction is set up, each open transaction counts as old at once."""
+    """In the runbook's state with a forgotten transaction, each open transaction counts as old at once."""
     held = database_rules.HELD_SNAPSHOT_SECONDS
     monkeypatch.setattr(database_rules, "HELD_SNAPSHOT_SECONDS", OldWithForgotten(held))
     yield

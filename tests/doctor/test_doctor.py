@@ -1,4 +1,4 @@
-"""The lines, the exit codes and the needs of `queuectl doctor`, which changes nothing."""
+"""The output, the exit codes and the required rights of `queuectl doctor`, which changes nothing."""
 
 import json
 import os

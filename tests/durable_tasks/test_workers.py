@@ -1,4 +1,4 @@
-"""One worker command runs durable records and an application's other tasks."""
+"""One worker command runs an application's durable tasks and its other tasks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ class Effects:
         return {record for record in self.records() if record[0] == name}
 
     def attempts(self) -> list[str]:
-        """The outcomes of all attempts that failed or crashed."""
+        """The outcomes of all attempts that failed, crashed or were cancelled."""
         with self._database.transaction() as cursor:
             return [row[0] for row in cursor.execute("SELECT outcome FROM record_attempts").fetchall()]
 

@@ -1,5 +1,5 @@
-"""A bulk call may wait for the record of another session with the same dedup_key. The call then treats its row as a
-duplicate, and returns that record's id."""
+"""A bulk call may wait until another session commits a record with the same dedup_key. The call then treats its own row
+as a duplicate, and returns the id of that record."""
 
 from collections.abc import Iterable
 from concurrent.futures import wait
@@ -27,8 +27,9 @@ def processor(database: DatabaseManager) -> DistributedProcessor:
 def bulk_meets_rivals(
     processor: DistributedProcessor, keys: Iterable[str], on_duplicate: OnDuplicate, rivals: Iterable[str]
 ) -> tuple[EnqueuedMany, dict[str, int]]:
-    """Enqueues a record for each of `keys` in one call. Each rival is a session that has enqueued its key, and that
-    commits when the call waits for it. Also returns the ids of the rivals' records."""
+    """Enqueues a record for each of `keys` in one call. For each key of `rivals`, another session has enqueued a
+    record before. That session commits when the call waits for its record. Also returns the ids of these earlier
+    records."""
     rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
     ids: dict[str, int] = {}
     sessions: list[tuple[int, ExitStack]] = []
@@ -67,7 +68,7 @@ def test_the_record_that_a_replacing_bulk_waited_for_is_replaced(processor: Dist
 
 
 def test_the_record_that_a_skipping_bulk_waited_for_is_kept(processor: DistributedProcessor) -> None:
-    """The COPY waits for b, and the statement after it for c."""
+    """The COPY waits for the session that enqueued b. The next statement waits for the session that enqueued c."""
     known = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="a").id
     done, ids = bulk_meets_rivals(processor, ["a", "b", "c", "new"], "skip", ["b", "c"])
     assert (done.inserted_count, done.duplicate_positions) == (1, [0, 1, 2])

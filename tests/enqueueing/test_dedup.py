@@ -231,8 +231,8 @@ def test_the_twin_that_held_the_key_may_be_rolled_back(processor: DistributedPro
 def test_a_twin_that_ends_while_a_bulk_replaces_leaves_room_for_the_new_record(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    """The record `twin` ends between two statements: the first finds the duplicates, the second replaces their
-    payloads."""
+    """The record `twin` ends between two statements: the first finds the duplicates, and the second replaces
+    their payloads."""
     twin = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="twin").id
     processor.enqueue("send_invoice", {"n": "old"}, dedup_key="other")
     start_processing(processor.database, twin)

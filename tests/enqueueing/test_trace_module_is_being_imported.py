@@ -1,5 +1,5 @@
-"""While another thread imports OpenTelemetry, `sys.modules` already has its module, but without names. Producers then
-enqueue without a span."""
+"""While another thread imports OpenTelemetry, `sys.modules` already has the module, but the module is still empty.
+Producers then enqueue without a span."""
 
 import sys
 from importlib.machinery import ModuleSpec

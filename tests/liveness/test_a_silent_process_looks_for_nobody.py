@@ -1,5 +1,5 @@
-"""If a process was itself silent for nearly the lease, it judges nobody until one lease after its next heartbeat.
-Perhaps no process could reach the database, and then every heartbeat is out of date."""
+"""If a process was itself silent for nearly as long as the lease, it declares nobody dead until one lease after its
+next heartbeat. Perhaps no process could reach the database, and then every heartbeat is out of date."""
 
 import math
 import time
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Process:
-    """This worker process. Another process and its run were silent for an hour, as the database sees it."""
+    """This worker process. In the database, the last heartbeats of another process and of a run are one hour old."""
 
     def __init__(self, store: Store, worker: Worker, clock: Clock) -> None:
         self.store, self.worker, self.clock = store, worker, clock
@@ -158,7 +158,7 @@ def test_the_report_of_a_predecessor_declares_nobody_else_dead(process: Process)
 
 
 def test_a_process_that_has_just_started_looks_with_its_first_heartbeat(process: Process) -> None:
-    """A killed worker is rescued in time, even if the only other process starts just before the lease ends."""
+    """A killed worker is declared dead in time, even if the only other process starts just before the lease ends."""
     beat(process)
     assert set(process.dead()) == {process.silent_run, process.silent_process}
 

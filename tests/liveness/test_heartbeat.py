@@ -13,7 +13,7 @@ from tests.support.store import Store
 
 
 def died_with(store: Store, record_id: int) -> Predecessor:
-    """A process whose run had claimed ten records."""
+    """A dead process whose run had claimed records."""
     run = store.run()
     run.begin()
     return Predecessor(UUID(str(run.worker_process_id)), record_id)

@@ -140,7 +140,7 @@ def test_released_suspects_stay_suspects(store: Store) -> None:
 
 def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> None:
     """Another session has locked one of two records, so each of two rescues finds only one record. Neither rescue
-    treats this record as the run's only record."""
+    treats the record that it finds as the run's only record."""
     first, second = store.enqueue(2)
     dead = store.run()
     dead.begin()

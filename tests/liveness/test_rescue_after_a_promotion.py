@@ -1,5 +1,5 @@
-"""No run is declared dead until one lease has passed since a standby was promoted. The postmaster and the checkpointer
-of a hot standby started long before the promotion, and all heartbeats are out of date."""
+"""After the promotion of a standby, no run is declared dead until one lease has passed. The postmaster and the
+checkpointer of a hot standby started long before the promotion. After the promotion, all heartbeats are out of date."""
 
 from collections.abc import Iterator
 from dataclasses import replace

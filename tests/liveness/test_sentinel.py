@@ -78,7 +78,7 @@ def test_it_checks_the_queue_at_least_every_twenty_seconds(
 def test_a_database_that_stands_still_is_reported(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The database accepts connections but never answers, so there is no error that could be reported."""
+    """The database accepts connections but never answers, so no statement raises an error."""
     never = threading.Event()
     reported: list[str] = []
     monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)

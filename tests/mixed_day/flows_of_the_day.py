@@ -30,7 +30,7 @@ async def asynchronous(payload: dict[str, Any], context: FlowContext) -> int:
 
 
 def in_threads(payload: dict[str, Any], context: FlowContext) -> None:
-    """Returns at once, except for one record: its handler waits up to 60 s for the record to be cancelled."""
+    """For one record, waits up to 60 s until the record is cancelled. For all others, returns at once."""
     ends_at = time.monotonic() + 60
     while context.flow_name == "in_threads_0" and payload["n"] == PATIENT and time.monotonic() < ends_at:
         context.raise_if_cancelled()

@@ -1,6 +1,6 @@
-"""Four worker processes work on fifty flows of all kinds, while operators cancel, pause and change priorities. Every
-record that is neither cancelled nor recurring ends with the status and the retry_count that `ends_as` returns.
-`make test-long` runs this test with 3,000 records, and `make test-mixed-day` runs it with 100,000.
+"""Four worker processes work on fifty flows of all kinds, while operators cancel records, pause flows and change
+priorities. Every record that is neither cancelled nor recurring ends with the status and the retry_count that `ends_as`
+returns. `make test-long` runs this test with 3,000 records, and `make test-mixed-day` runs it with 100,000.
 """
 
 import os

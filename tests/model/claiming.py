@@ -157,8 +157,8 @@ def terminate_session(state: State, i: int, run: Run, rules: Rules) -> Iterator[
 
 
 def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """If a rescuer has seen that the run is silent, it declares the run dead, even if a heartbeat has arrived
-    since."""
+    """If a rescuer has seen that the run is silent, the rescuer may declare the run dead, even if a heartbeat has
+    arrived since."""
     if run.seen_silent and run.state == "running":
         yield state.with_run(i, state="dead")
 

@@ -3,8 +3,8 @@
 The model has one record and a few runs, all registered. A run holds a slice in one step, and settles, converts or loses
 the slice in a later step. The session of a slice may be ended while the handler goes on. The process may die. The
 answer to the COMMIT may get lost. A failed attempt to end a session is not a step of the model, because it changes
-nothing. A producer may replace the payload once. A lock leaves a mark (xmax) in the row, which vacuum can freeze. The
-model leaves out frozen marks, which runs/has_died_lately.sql covers.
+nothing. A producer may replace the payload once. A lock leaves a mark (xmax) in the row, until vacuum freezes the
+row. The model leaves out frozen rows, because runs/has_died_lately.sql covers this case.
 """
 
 from collections.abc import Callable, Iterator

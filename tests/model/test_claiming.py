@@ -1,5 +1,5 @@
-"""Explores all reachable states of the protocol, within bounds. No record is doubled or stuck, and every rule is
-needed."""
+"""Explores all reachable states of the protocol, within bounds. No reachable state breaks a promise of the queue or is
+stuck, and every rule is needed."""
 
 from dataclasses import fields
 

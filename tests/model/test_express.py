@@ -1,5 +1,5 @@
 """Explores, within bounds, express slices that run alongside claims. No reachable state breaks a promise of the queue
-or is stuck. Without any one of the rules, some state breaks a promise or is stuck."""
+or is stuck. If any single rule is switched off, some state breaks a promise or is stuck."""
 
 from dataclasses import fields
 

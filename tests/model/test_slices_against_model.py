@@ -296,7 +296,7 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """Once, this test found a mark in a row although only other rows had been claimed. The reason is not known, so
+        """This test once found a mark in a row, although only other rows had been claimed. The reason is not known, so
         the model reads the marks from the rows after each claim. A row with a mark is claimed in the normal way."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:

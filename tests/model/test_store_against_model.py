@@ -205,7 +205,7 @@ class StoreMachine(RuleBasedStateMachine):
     def _rescued(
         self, expected: Expected, *, is_unfinished: bool, is_culprit: bool = False, limit: int | None = None
     ) -> None:
-        """`limit`: the batch limit of each record, if nobody knows which record has killed the process."""
+        """`limit`: the record's new batch limit, given only if nobody knows which record has killed the process."""
         bounds = self.store.settings
         is_endless = (
             is_unfinished

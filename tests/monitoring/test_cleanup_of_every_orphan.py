@@ -1,5 +1,5 @@
-"""The cleanup of orphans goes on until no orphan is left, and counts orphans only. So its dry run finds the same
-number."""
+"""The cleanup of orphans goes on until no orphan is left, and counts orphans only. So a dry run finds as many
+orphans as the cleanup itself."""
 
 from typing import Any
 

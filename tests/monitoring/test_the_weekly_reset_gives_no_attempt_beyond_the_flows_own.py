@@ -29,7 +29,7 @@ def statuses(database: DatabaseManager) -> list[Any]:
 def test_a_record_without_attempts_left_stays_failed(
     max_retries: int, reset: list[int], database: DatabaseManager
 ) -> None:
-    """A flow with two retries or more, such as one with the default of three, loses nothing."""
+    """If a flow allows two retries or more (default: three), the reset takes records with up to two failed attempts."""
     filling.add_flow(database, max_retries=max_retries)
     for retry_count in (1, 2, 3):
         filling.add_failed(database, 1, retry_count=retry_count, updated_at=LAST_WEEK)

@@ -1,5 +1,5 @@
-"""`queuectl import table` changes the status of exactly those rows that became records. It refuses a table whose ids
-may belong to several rows or to none."""
+"""`queuectl import table` changes the status of exactly those rows that became records. The command refuses a table
+in which several rows may have the same id, or a row may have no id."""
 
 from contextlib import suppress
 from typing import Any

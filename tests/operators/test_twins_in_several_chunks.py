@@ -34,7 +34,7 @@ def test_the_newest_of_the_twins_is_reset(processor: DistributedProcessor) -> No
 def test_the_newest_is_reset_even_if_the_older_one_could_be_reset_first(
     processor: DistributedProcessor,
 ) -> None:
-    """A worker may complete the older record before the chunk of the newer one."""
+    """If the older record were reset, a worker might complete it before the reset reaches the newer record."""
     add_failed(processor.database, 1, "survey", dedup_key="a")
     add_failed(processor.database, 3, "survey")
     add_failed(processor.database, 1, "survey", dedup_key="a")

@@ -158,7 +158,7 @@ def test_no_role_is_safe_where_everybody_may_put_operators_on_the_search_path(
 def test_a_session_of_ours_keeps_the_search_path_of_the_application(
     database: DatabaseManager, empty_database_url: str
 ) -> None:
-    """Our sessions set no search path: our statements need none, and a pooler could pass one on to other clients."""
+    """Our sessions do not set the search path: no statement needs it, and a pooler could give it to other clients."""
     with psycopg.connect(empty_database_url) as theirs:
         expected = theirs.execute("SHOW search_path").fetchone()
     direct = database.settings

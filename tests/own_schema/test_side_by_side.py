@@ -75,7 +75,7 @@ def test_each_record_is_done_by_the_workers_of_its_own_queue(queues: Queues, log
         "a": [(["a.flows", "a.slow"],)],
         "b": [(["b.flows", "b.slow"],)],
     }
-    # A handler sees the application's own search_path, because our statements need no search_path.
+    # A handler sees the application's own search_path, because our sessions do not set it.
     with psycopg.connect(queues.url) as theirs:
         expected = theirs.execute("SHOW search_path").fetchall()
     assert queues.rows("SELECT DISTINCT search_path FROM effects") == expected

@@ -1,5 +1,5 @@
 """Each of our statements names the schema of every table, function and type, and so works with any search_path. The
-exceptions are the statement that grants the roles, and the statements that read tables of other systems."""
+exceptions are the statement that gives the roles their rights, and the statements that read tables of other systems."""
 
 import re
 from importlib.resources import files

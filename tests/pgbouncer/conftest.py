@@ -45,8 +45,7 @@ class Pooler:
         return self.pgbouncer.url()
 
     def wait_until_refused(self) -> None:
-        """The first client waits in vain for Postgres, which is stopped. From then on, PgBouncer refuses other clients
-        at once."""
+        """Postgres is stopped, so the first client waits in vain. After that, PgBouncer refuses clients at once."""
         for _ in range(2):
             with suppress(psycopg.OperationalError), psycopg.connect(self.url) as connection:
                 connection.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""An application of any layout installs the wheel and changes two lines. Then its calls of tasks become records."""
+"""An application of any layout installs the wheel and changes two lines. Then its task calls become records."""
 
 import dataclasses
 import subprocess

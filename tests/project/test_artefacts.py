@@ -17,8 +17,8 @@ NAME = "processing_queue-0.1.0"
 
 
 def copy_of_checkout(place: Path, umask: int, modified_at: int) -> Path:
-    """Copies the tracked files, and the untracked files that git does not ignore, with the given umask and modification
-    time."""
+    """Under the given umask, copies the tracked files, and the untracked files that git does not ignore. Each copy gets
+    the given modification time."""
     listing = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT)
     before = os.umask(umask)
     try:

@@ -1,5 +1,5 @@
-"""If two calls of `make` run at the same time, only one of them installs. `make test` calls pytest twice. One of the
-two pytest calls may select no tests, but not both."""
+"""If two calls of `make` run at the same time, only one of them installs. `make test` calls pytest twice. At least
+one of the two pytest calls must select tests."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""If a proxy logs people in, Flower authenticates the proxy by its login, and the proxy's header names the person."""
+"""If a proxy logs people in, Flower checks the proxy's own login, and a header of the proxy names the person."""
 
 import base64
 import http.client

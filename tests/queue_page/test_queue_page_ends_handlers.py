@@ -1,5 +1,5 @@
-"""The pages name a handler that hangs. On the page of its record, an operator can end the handler, but only under the
-claim that the page showed."""
+"""The pages name a handler that hangs. An operator can end the handler on the page of its record, but only
+while the record has the claim that the page showed."""
 
 import pytest
 

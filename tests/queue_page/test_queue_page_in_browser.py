@@ -1,5 +1,5 @@
-"""Tests the Queue page in a real browser: each page in both themes and at desktop and phone sizes, and the actions,
-except moving records and ending handlers. The browser must report no errors in its console. With
+"""Tests the Queue page in a real browser. Shows each page in both themes, and at desktop and phone sizes. Tests the
+actions, except moving records and ending handlers. The browser must report no errors in its console. With
 SCREENSHOTS=directory, writes the documentation's pictures into that directory."""
 
 import os

@@ -29,7 +29,7 @@ def scheduler(
 
 
 def tick(scheduler: OccurrenceScheduler, name: str) -> None:
-    """Does what beat does when it has just sent a hint for the schedule entry."""
+    """Notes that a hint for the schedule entry was sent just now, as beat does after each hint."""
     scheduler.schedule[name] = next(scheduler.schedule[name])
     scheduler.look()
 

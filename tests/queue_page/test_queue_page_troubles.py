@@ -59,7 +59,7 @@ def test_a_slow_statement_ends_and_is_said(start: Start, filled_url: str) -> Non
 def test_what_is_large_is_read_from_the_replica_and_what_is_alive_from_the_primary(
     start: Start, filled_url: str, postgres_server: PostgresServer, template_database: str
 ) -> None:
-    """Another database takes the replica's place. So each answer shows which of the two databases was read."""
+    """A database without records takes the replica's place, so that each answer shows which database was read."""
     name = postgres_server.create_database(template=template_database)
     try:
         flower = start(filled_url, DEVELOPMENT_GLOBAL_RPA_DB_REPLICA_URL=postgres_server.database_url(name))

@@ -17,15 +17,14 @@ def seen(worker: Worker) -> Seen:
 
 @pytest.fixture
 def by_itself(worker: Worker) -> None:
-    """Flows become express even if they do not ask for it."""
+    """Flows can become express without `express=True`."""
     services = worker.services
     services.settings = replace(services.settings, express_by_itself=True)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every flow that may be express is express at once. However slow this machine is, no slice takes longer than
-    LONG_SECONDS."""
+    """Every flow that may be express is express at once. No slice counts as long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
@@ -34,8 +33,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow this machine is, no batch and no slice takes longer than LONG_SECONDS. Small batches are large
-    enough for express slices."""
+    """No batch and no slice counts as long, however slow this machine is. Small batches are large enough for express
+    slices."""
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)

@@ -17,7 +17,7 @@ CALLS_TOO_MANY = 50  # ends an endless repetition
 
 
 class Calls:
-    """The calls of the handler by record id, and the tasks that a handler left behind."""
+    """The number of the handler's calls, and the asyncio tasks that a handler left behind."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -37,7 +37,7 @@ def calls() -> Iterator[Calls]:
 
 
 def cancel(which: str) -> None:
-    """Cancel tasks as the last act of a handler, which then returns without another `await`."""
+    """Cancels asyncio tasks. A handler calls this function last, and returns without another `await`."""
     own = asyncio.current_task()
     assert own is not None
     for task in [own] if which == "own" else asyncio.all_tasks():

@@ -89,7 +89,7 @@ def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker:
 
 
 def test_claiming_ahead_is_bounded(worker: Worker) -> None:
-    """While all handlers are busy, a run's unstarted records exceed the low-water mark by at most one batch."""
+    """While all handlers are busy, the number of unstarted records exceeds `low_water` by at most one batch."""
     release, claimed = threading.Event(), []
 
     def hold(payload: int) -> None:

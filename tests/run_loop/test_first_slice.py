@@ -178,7 +178,7 @@ def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
 
 
 def test_a_batch_that_begins_at_the_level_that_has_waited_longest_is_whole(worker: Worker) -> None:
-    """If the batch of the level that has waited longest were small, records of low priority might wait much longer."""
+    """If the batch of the priority level that has waited longest were small, low priorities might wait much longer."""
     fill(worker, 2 * BATCH_SIZE)
     position = worker.services.position("sample")
     while not position.next_is_aging:
@@ -243,7 +243,7 @@ def test_the_next_run_begins_where_the_run_ends(
 def test_what_becomes_due_during_the_slice_is_not_left(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slice contained all due records, but more records are due when the run would end."""
+    """The slice contains all due records, but more records become due before the run ends."""
     late: list[int] = []
 
     def enqueue_once(payload: Any) -> None:

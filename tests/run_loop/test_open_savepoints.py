@@ -1,5 +1,5 @@
-"""A handler returns while a savepoint is still open. Its rows and its record's outcome are then committed together, or
-neither is: no record is completed whose rows were rolled back."""
+"""A handler returns while a savepoint is still open. Even then, its rows and its record's outcome are committed
+together or not at all. No record is completed if its rows were rolled back."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""In every mode, a handler receives an object of its annotated type. A record whose payload does not fit fails alone
+"""Every kind of handler receives an object of its annotated type. A record whose payload does not fit fails alone
 and at once, and its error names the path of the field."""
 
 from datetime import date

@@ -1,5 +1,5 @@
 """A process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
-with the first name. If two runs in a row find no record, other processes have probably run the next flows. Then the
+with the first name. If two runs in a row find no record, other processes have probably run the next flows. So the
 process reads again which flows wait, and goes through them in descending order."""
 
 from dataclasses import replace

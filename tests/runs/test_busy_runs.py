@@ -1,5 +1,5 @@
-"""A reading does not scan the index entries of records that a busy run has finished: it uses the run's last
-heartbeat. Its answers are still correct. Readings that need exact numbers still count the records."""
+"""Some readings do not scan the index entries of records that a busy run has finished. These readings use the
+run's last heartbeat. Their answers are still correct. Readings that need exact numbers still count the records."""
 
 import re
 from collections.abc import Iterator

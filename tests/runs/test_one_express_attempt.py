@@ -171,7 +171,7 @@ def test_the_timeout_of_a_slice_ends_with_its_transaction(store: Store) -> None:
 
 @pytest.mark.parametrize("way", ["completes", "claims"])
 def test_a_replaced_payload_is_not_taken_for_the_one_of_before(store: Store, way: str) -> None:
-    """The session is lost, the producer replaces the payload, and then the run writes the outcome again."""
+    """The session is lost, the producer replaces the payload, and then the run tries again to write the outcome."""
     run = begun(store)
     record_ids = store.enqueue(2)
     in_hand = held(run)

@@ -1,5 +1,5 @@
-"""A claim reads the first record of each order key, and not the many records that wait for it. The waiting records do
-not keep claims from finding other records."""
+"""A claim reads the first record of each order key, and not the many records that wait for that record. The waiting
+records do not keep claims from finding other records."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -62,8 +62,8 @@ def test_a_change_of_priority_passes_by_what_a_slice_holds(store: Store) -> None
     ("end", "what"), [("claimed", "running"), ("completed", "inserted"), ("let go", "replaced")]
 )
 def test_a_replacement_learns_what_became_of_the_record(store: Store, end: str, what: str) -> None:
-    """The producer that replaces the record waits until the slice has completed, claimed or released the record. A
-    slice that takes long claims its records."""
+    """The producer that replaces the record waits until the slice has completed, claimed or released the record. If
+    a slice takes long, it claims its records."""
     run, producer = begun(store), store.held()
     store.enqueue(1)
     store.execute("UPDATE processing_queue SET dedup_key = 'd' WHERE status = 'pending'")

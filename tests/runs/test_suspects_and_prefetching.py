@@ -1,5 +1,5 @@
-"""In a concurrent flow whose backlog never ends, suspects are claimed after one round of claims (`aging_claims`), and
-alone. A flow without suspects never has to pause for them."""
+"""In a concurrent flow whose backlog never ends, suspects wait for at most `aging_claims` other claims. Their batch
+contains no other records. A flow without suspects never has to pause for them."""
 
 import asyncio
 import threading
@@ -74,7 +74,7 @@ def test_without_a_due_suspect_no_claim_in_advance_is_empty(store: Store, why: s
 
 @pytest.mark.parametrize("kind", ["threads", "tasks"])
 def test_a_run_with_a_standing_backlog_claims_the_suspect(worker: Worker, kind: str) -> None:
-    """No handler ends while the run has no unstarted record, unless the run looks for suspects next. So the run always
+    """A handler ends only once the run has an unstarted record or looks for suspects next. So the run always
     prefetches."""
     lock, begun = threading.Lock(), list[int]()
 

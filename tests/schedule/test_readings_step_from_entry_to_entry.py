@@ -29,7 +29,7 @@ FROM generate_series(0, 4999) n, generate_series(1, 20) e,
             ELSE 'finished' END AS state) one
 WHERE e > 1 OR n < 100
 """
-# The second try of the occurrence before the newest one finishes later than the newest one.
+# The second-newest finished occurrence needed two tries, so it finished later than the newest one.
 LATE = """
 UPDATE schedule_occurrences SET state = 'finished', finished_at = now(), error_message = 'it waited'
 WHERE entry = 'retention' AND due_at = (SELECT min(due_at) FROM (

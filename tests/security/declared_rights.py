@@ -71,7 +71,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "sum_minutes": set(),
 }  # fmt: skip
 # For each verb, the roles that may use that verb on a sequence. Every sequence belongs to a table that at least one
-# role besides the owner may write.
+# role besides the owner may write to.
 SEQUENCES: dict[str, set[str]] = {
     "usage": {OPERATOR, WORKER}, "select": {OPERATOR, MONITOR}, "update": {OPERATOR},
 }  # fmt: skip

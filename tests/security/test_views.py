@@ -1,4 +1,4 @@
-"""A view gives no login more rights than the tables that the view reads."""
+"""A view gives a login no right that the login lacks on the tables that the view reads."""
 
 import psycopg
 import pytest

@@ -26,7 +26,7 @@ from tests.support.schemas import OPEN_SCHEMA, SEARCH_PATH, TEST_SCHEMA
 
 MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 
-# `make servers` prints both variables. Tests empty the Redis that REDIS_VARIABLE names.
+# `make servers` prints both variables. Tests empty the Redis at TEST_REDIS_URL.
 POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 REDIS_VARIABLE = "TEST_REDIS_URL"
 
@@ -74,7 +74,7 @@ class PostgresServer:
 
     def template_database(self) -> str:
         """The name of a migrated database that has no connections, so that it can be copied. On a server that outlives
-        this session, later sessions use that database again, until a migration changes."""
+        this test run, later test runs use that database again, until a migration changes."""
         if self.is_embedded:
             return self._migrated_database()
         name = f"test_template_{TEST_SCHEMA}_{_migrations_digest()}"

@@ -30,7 +30,7 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="broker_unreachable",
             level="warning",
-            message="The broker cannot be reached: workers still find records by their own poll, but more slowly.",
+            message="The broker cannot be reached: workers still find records by polling, but more slowly.",
             next_step="restart Redis or check CELERY_BROKER_URL; no record is lost",
         )
 
@@ -42,8 +42,8 @@ def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="broker_refuses",
             level="warning",
-            message=f"The broker answers with an error: {reply.rstrip('.')}. Workers still find records by their own "
-            "poll, but more slowly.",
+            message=f"The broker answers with an error: {reply.rstrip('.')}. Workers still find records by "
+            "polling, but more slowly.",
             next_step=NEXT_STEPS.get(reply.partition(" ")[0], "read the broker's log")
             + "; no record is lost",
         )

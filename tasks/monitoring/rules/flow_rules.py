@@ -59,7 +59,7 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
-    """If hung handlers occupy the flow's worker processes, advises to end these handlers instead of adding
+    """If hung handlers occupy the flow's worker processes, advises ending these handlers instead of adding
     containers."""
     if is_held_up(snapshot, flow_name):
         return how_to_end(snapshot.hung_handlers)

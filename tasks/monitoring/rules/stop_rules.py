@@ -17,8 +17,8 @@ UNKNOWN_ACTOR = "somebody who left no audit row"
 
 @rule("forgotten_stop")
 def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
-    """Ingestion has been stopped for long, or processing has been stopped for long while records are due. Yields one
-    finding for each flow with such a stop, and one for stops of all flows."""
+    """Ingestion has been stopped for too long, or processing has been stopped for too long while records are due.
+    Yields one finding for each flow with such a stop, and one finding for stops that apply to all flows."""
     hours = snapshot.settings.stop_reminder_hours
     by_flow: dict[str | None, list[Switch]] = {}
     for switch in snapshot.switches.stopped:

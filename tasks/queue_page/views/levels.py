@@ -1,4 +1,4 @@
-"""Decides by the alert thresholds which figures are shown as a warning or as critical."""
+"""Compares figures with the alert thresholds, to show each figure as normal, as a warning or as critical."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """Returns, for each figure, the worst level of any single flow. If all flows together had one level, a large flow
+    """Returns, for each figure, the worst level of any single flow. If all flows were judged together, a large flow
     would hide the problem of a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")

@@ -26,7 +26,7 @@ def fail(fleet: Fleet, failed: int, completed: int) -> None:
 
 
 def forget(fleet: Fleet) -> None:
-    """Removes all records and counts, as if they were old and had been purged."""
+    """Removes all records and all counts, as if they were old and had been purged."""
     fleet.clean()
 
 
