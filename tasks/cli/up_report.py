@@ -158,7 +158,7 @@ def _health(health: Health) -> str:
         if rate is None
         else f"success rate of the last hour {rate} %"
     )
-    longest = "" if slow is None else f", 95 % of the records took at most {1000 * slow:.1f} ms"
+    longest = "" if slow is None else f"; 95 % of the records took at most {1000 * slow:.1f} ms"
     return (
         f"Queue health: {health.waiting_count} waiting, {health.worker_processes_alive} worker processes alive, "
         f"{of_the_hour}{longest}."

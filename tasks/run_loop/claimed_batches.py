@@ -1,5 +1,5 @@
 """Finds out whether the batches that a run claims are quick and clean (worker/quick_batches.py). After enough quick
-and clean batches in a row, runs become express."""
+and clean batches in a row, the run continues with express slices."""
 
 import time
 
@@ -23,7 +23,7 @@ class ClaimedBatches:
         self._troubles = self._count_troubles()
 
     def note(self, count: int) -> None:
-        """Count `count` more records as finished."""
+        """Add `count` finished records to the current batch."""
         self._count += count
         if self._count >= self._delivery.current.run.batch_size:
             self.end(is_clean=True)

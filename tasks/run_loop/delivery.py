@@ -119,8 +119,8 @@ class Delivery:
     def settle(
         self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record], *, is_last: bool
     ) -> set[int]:
-        """Write the outcomes of an express slice, and claim the other records of the slice (`rest`). Returns the ids
-        of the claimed records. `is_last`: end the run, if nothing is due."""
+        """Write the outcomes of an express slice, claim the records of `rest`, and release all other records of the
+        slice. Returns the ids of the claimed records. `is_last`: if nothing is due, end the run."""
         written, claimed_ids = self._written(
             lambda: held.settle(outcomes, rest, is_last=is_last), lambda: held.settle_again(outcomes, rest)
         )

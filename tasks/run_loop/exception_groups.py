@@ -1,5 +1,5 @@
-"""Finds the exception that decides the outcome if a handler raises a group of exceptions. Every `asyncio.TaskGroup`
-raises a group, even for a single error."""
+"""Finds the exception that decides the outcome if a handler raises a group of exceptions. An `asyncio.TaskGroup`
+raises a group even for a single error."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ _MEANINGS = (SnoozeRecord, RecordCancelled, PermanentError)
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
-    """Returns all exceptions in a group that are not groups themselves, at any depth. For an error that is not a
-    group, or is a group that cannot be read, returns only this error. Never raises."""
+    """Returns all exceptions of a group and of the groups inside it, but not the groups themselves. For an error that
+    is not a group, or is a group that cannot be read, returns only this error. Never raises."""
     try:
         return list(_leaves(error)) or [error]
     except BaseException:  # noqa: BLE001  (the groups are nested too deeply, or their class is the handler's own)

@@ -1,4 +1,4 @@
-"""The common interface of the ways to run handlers."""
+"""The interface that all ways of running handlers implement."""
 
 from typing import Protocol
 

@@ -174,7 +174,7 @@ class AsyncExecutor(Executor):
 
     def _may_start_again(self, record: Record, task: Task[Outcome]) -> bool:
         """Whether the task was cancelled before it began, because a handler cancelled all tasks of the loop. Returns
-        False if this happened CANCELLED_STARTS times to the record since an attempt last ended."""
+        False if this has happened to the record CANCELLED_STARTS times since the last attempt ended."""
         if not task.cancelled():
             self._cancelled_starts.clear()
             return False

@@ -122,7 +122,7 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim or slice that was not full: hardly any record is due,
+        """Whether a slice comes next. No slice follows a claim or slice that was not full: hardly any records are due,
         and it costs less to write the outcomes with the next claim. If `has_all` is True, no slice comes next, because
         the next transaction tries to end the run."""
         run, quick = self._run, self._quick
@@ -141,7 +141,7 @@ class Express:
 
     def _work_on_next(self) -> list[Record] | None:
         """Works on one slice. Returns the records of the slice that were claimed but not started. Returns None if no
-        slice is possible, so that the next batch must be claimed in the normal way."""
+        slice is possible: the next batch must be claimed in the normal way."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 

@@ -74,8 +74,8 @@ class ExpressCommit(Express):
         return []
 
     def _commit(self) -> list[Outcome] | None:
-        """Returns the committed outcomes. Returns None if nothing was committed, so that the records must be claimed in
-        the normal way. Raises RunLostError."""
+        """Returns the committed outcomes. Returns None if nothing was committed: the records must be claimed in the
+        normal way. Raises RunLostError."""
         self._needs_claims = self._calls.handler_ran = False
         try:
             if self._is_suspicious():

@@ -64,13 +64,13 @@ def _described(flow: Flow, record: Record, error: BaseException, started: float,
 
 
 def error_group(exception_type: str, message: str) -> str:
-    """Returns the kind of an error. Messages that differ only in ids and numbers have the same kind."""
+    """Returns the kind of an error: its type, and its message with `#` for each id and number."""
     return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
 
 
 def _retry_delay_seconds(flow: Flow, record: Record, cause: BaseException) -> float | None:
-    """Uses the default back-off if the flow's own functions or the error's class raise an error during this
-    decision."""
+    """Returns the delay before the next attempt. None if the error is permanent. If the flow's own functions or the
+    error's class raise an error, returns the default back-off."""
     try:
         return flow.retry_delay_seconds(record.attempt_number, _decisive_for_a_retry(flow, cause))
     except BaseException:  # noqa: BLE001
@@ -90,8 +90,8 @@ def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
 
 
 def _message(error: BaseException, cause: BaseException) -> str:
-    """Returns the message of an error. For a group, the message contains each different text of the group's
-    exceptions. If the exceptions do not agree (see `decisive`), the message also names their types."""
+    """Returns the message of an error. For a group, the message contains the texts of the group's exceptions. If
+    the exceptions do not agree (see `decisive`), the message also names their types."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
         return f"{_text(error)}: " + "; ".join(f"{_type_name(leaf)}: {_text(leaf)}" for leaf in leaves)
@@ -106,7 +106,8 @@ def _type_name(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """`str` may return an object of a subclass with methods of its own. `join` copies it into an ordinary string."""
+    """`str()` may return an object of a subclass of `str` with methods of its own. `join` copies the object into
+    an ordinary string."""
     try:
         return "".join([str(error)])
     except BaseException as second:  # noqa: BLE001

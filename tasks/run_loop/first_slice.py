@@ -18,9 +18,10 @@ def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> 
     - fewer than two batches are due (due records are counted up to `flows.COUNT_LIMIT`, so a batch size over half of
       this limit may also prevent a slice)
     - no slice is allowed, the handler gets whole batches, or a batch size was set
-    - too few batches in a row were quick and clean, express has ended lately, or a run of the flow has died lately
-    - a slice was interrupted, records are claimed key by key, or the claim must begin at the level that has waited
-      longest
+    - too few batches in a row were quick and clean, one of the last slices did not end normally, or a run of the flow
+      has died lately
+    - the last slice was interrupted, records are claimed key by key, or the claim must begin at the priority level
+      that has waited longest
     """
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:

@@ -1,4 +1,4 @@
-"""Undoes the changes that a handler makes to the worker's process, however the handler is run.
+"""Undoes the changes that handlers of every kind make to the worker process.
 
 Each call runs in a copy of the context variables. A fork that returns from a handler ends at once. After each batch,
 `ProcessState` restores the signal handlers, the signal mask, the working directory, the umask, the recursion limit, the
@@ -33,8 +33,8 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
-# `signal.getsignal` takes ten times as long as this private function, which it calls: `signal.getsignal` also looks up
-# an Enum member for each signal handler.
+# `signal.getsignal` calls this private function, and then looks up an Enum member for the signal handler. With the
+# look-up, the call takes ten times as long.
 _handler_of = import_module("_signal").getsignal
 
 _is_a_fork = False
@@ -49,8 +49,8 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Notes that this process is a worker process: the main process forked it, not a handler. Call this before a
-    handler runs."""
+    """Notes that this process is a worker process: it was forked by the main process, not by a handler. Call this
+    before a handler runs."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 

@@ -35,7 +35,7 @@ SLICE_RECORDS = 100
 FAILING_SLICES = 2  # after so many slices with failures in a row, the next slice begins with savepoints
 CONFLICT_TRIES = 10
 
-# If our own statement fails with one of these codes, a handler is the cause. The server itself is healthy.
+# If a statement of the run itself fails with one of these codes, a handler is the cause. The server is healthy.
 OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)
 
 
@@ -146,8 +146,8 @@ class OneCommit:
     def _blame(
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
-        """If the slice had several records, it is not known which of them made our statement or the COMMIT fail. So
-        each record is processed again in a slice of its own. If the error occurs again, the record of that slice is
+        """If the slice had several records, it is not known which of them made the run's statement or the COMMIT fail.
+        So each record is processed again in a slice of its own. If the error occurs again, the record of that slice is
         charged."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))

@@ -43,8 +43,8 @@ class SliceInHand:
             self._delivery.report(outcome)
 
     def settle(self, *, is_last: bool = False) -> None:
-        """Write the outcomes of the finished records, and release the others. `is_last`: end the run, if nothing is
-        due. Raises the error with which this call, or an earlier call of `claim_rest`, failed."""
+        """Write the outcomes of the finished records, and release the others. `is_last`: if nothing is due, end the
+        run. Raises the error with which this call, or an earlier call of `claim_rest`, failed."""
         with self._lock:
             if not self.is_settled:
                 self._settle([], is_last=is_last)

@@ -1,6 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
-the next slice may have more records, up to this process's fair part of the due records. When the process serves waiting
-flows in turn, the fair part does not limit a run's first slice as long as another flow waits."""
+the next slice may have more records, up to this process's fair part of the due records. If a run begins with a slice
+and another flow waits, the fair part does not limit that slice."""
 
 import time
 

@@ -50,13 +50,13 @@ class SessionEndedError(Exception):
 
 class Transaction:
     """The transaction that all calls of a slice receive, one after the other. The transaction is synchronous for a
-    plain handler, and asynchronous for an `async def` handler. Only then do the coroutines of this class suspend.
+    plain handler, and asynchronous for an `async def` handler. For a plain handler, the coroutines of this class never
+    suspend.
 
     `connection`: a SQLAlchemy connection, or None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure, as after too many conflicts in a row.
+    whether a conflict between transactions counts as the handler's failure (after too many conflicts in a row).
     `is_alone`: whether the slice has only one record. If the handler made the server end the session, the record is
-    charged only if it is alone in its slice.
-    """
+    charged only if it is alone in its slice."""
 
     def __init__(
         self,
@@ -136,13 +136,13 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin. SQLAlchemy refuses every statement if a savepoint is open or broken."""
+        """Whether the next call can begin. No savepoint may be open: in a broken savepoint, every statement fails."""
         savepoint = None if self._connection is None else self._connection.get_nested_transaction()
         return self.is_whole and savepoint is None and _block_count(self._driver) == self._block_count
 
     @property
     def is_usable(self) -> bool:
-        """Whether the rows of the call can be committed. It reads each value once, because each record needs it."""
+        """Whether the rows of the call can be committed. This check is made for each record, so it must be quick."""
         status, connection, begun = self._driver.pgconn.transaction_status, self._connection, self._begun
         if connection is not None and (
             not begun or not begun.is_active or connection.get_nested_transaction()

@@ -77,8 +77,8 @@ class OccurrenceScheduler(Scheduler):
             psycopg.Error,
         ) as error:  # psycopg.Error: the session was ended while beat was frozen
             # While the schedule cannot be read, no beat knows which beat has the lease. So each beat sends the hints
-            # for plain intervals. Hints from several beats do no harm. One of the hints starts the check, which reports
-            # that the database cannot be reached.
+            # for plain intervals. Hints from several beats do no harm. One of the hints makes a worker check the queue.
+            # This check reports that the database cannot be reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -137,7 +137,7 @@ class OccurrenceScheduler(Scheduler):
                 occurrences.notice(cursor, name, due_at)
 
     def _hint(self, entry: str, due_at: datetime) -> None:
-        """Sends a hint. If the hint cannot be sent, a later `look` sends it again."""
+        """Sends a hint. If the hint cannot be sent, a later `look` tries again."""
         if not self._has_room(celery_queue_name("control")):
             return
         try:

@@ -54,12 +54,12 @@ def test_an_error_has_its_type(output: Callable[[Health], str]) -> None:
         (Health(0, 2, None, None), "fewer than 20 records completed or failed in the last hour."),
         (
             Health(0, 2, None, 0.002),
-            "fewer than 20 records completed or failed in the last hour, 95 % of the records took at most 2.0 ms.",
+            "fewer than 20 records completed or failed in the last hour; 95 % of the records took at most 2.0 ms.",
         ),
         (Health(0, 2, 0.0, None), "success rate of the last hour 0.0 %."),
         (
             Health(0, 2, 97.5, 0.002),
-            "success rate of the last hour 97.5 %, 95 % of the records took at most 2.0 ms.",
+            "success rate of the last hour 97.5 %; 95 % of the records took at most 2.0 ms.",
         ),
     ],
 )
