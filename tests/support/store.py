@@ -70,7 +70,7 @@ class Store:
         return process.worker_process_id
 
     def run(self, **options: Any) -> Run:
-        """A run that has not begun. Also sets the flow's `batch_size` to the `batch_size` of the run."""
+        """Returns a run that has not begun. Also sets the flow's `batch_size` to the `batch_size` of the run."""
         run_options = replace(self.options, **options)
         self.execute(
             "UPDATE flows SET batch_size = %s WHERE flow_name = %s",
@@ -102,8 +102,8 @@ class Store:
         )
 
     def _lease_seconds(self) -> float:
-        """No run counts as silent before the server has been up for one lease. So the lease is shorter if the server
-        has just started."""
+        """No run counts as silent before the server has been up for one lease. If the server has just started, the
+        tests use a shorter lease."""
         return min(10.0, 0.9 * float(self.value(UPTIME)))
 
     def make_due(self) -> None:

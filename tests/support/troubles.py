@@ -59,7 +59,7 @@ def one_flow_ill_and_many_a_little(database: DatabaseManager) -> None:
 
 
 def many_flows_with_few_outcomes(database: DatabaseManager) -> None:
-    """In each flow, too few records ended to judge the flow."""
+    """Each flow has too few outcomes to be judged."""
     for number in range(4):
         filling.add_flow(database, f"flow_{number}")
         filling.add_outcomes(database, f"flow_{number}", completed=1, failed=10)
@@ -267,7 +267,7 @@ def pause_forgotten(database: DatabaseManager) -> None:
 
 
 def control_unserved(database: DatabaseManager) -> None:
-    """No worker serves the control queue, to which a beat has been sending for two minutes."""
+    """No worker serves the control queue, to which a beat has been sending messages for two minutes."""
     healthy(database)
     execute(database, "UPDATE beats SET started_at = now() - interval '2 minutes'")
 

@@ -1,5 +1,5 @@
 """One function for each of the three statements that find records and claim them. Each function enqueues records that
-its statement claims first, and returns their ids."""
+its statement can claim, and returns their ids."""
 
 from tests.support.store import Store
 
@@ -10,14 +10,14 @@ def from_the_position(store: Store, count: int) -> list[int]:
 
 
 def next_of_each_key(store: Store, count: int) -> list[int]:
-    """For arrows/claim_next_of_each_key.sql. A run sends this statement if most due records wait for an earlier
-    record of their order key."""
+    """For arrows/claim_next_of_each_key.sql. This statement is for flows in which most due records wait for an
+    earlier record of their order key."""
     return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
 
 
 def suspects(store: Store, count: int) -> list[int]:
-    """For arrows/claim_suspects.sql. If the flow has suspects, a run begins its first claim, and later one claim in
-    twenty, with this statement."""
+    """For arrows/claim_suspects.sql. If the flow has suspects, a run begins its first claim and every twentieth
+    claim with this statement."""
     expected = store.enqueue(count)
     store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
     return expected

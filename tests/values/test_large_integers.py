@@ -1,4 +1,4 @@
-"""An integer of up to a hundred digits is shown exactly. A longer one is shown as text."""
+"""An integer of up to a hundred digits is shown exactly. A longer integer is shown as text."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""on_duplicate="replace" replaces the payload and the options that are given. All other options stay. All ways to
-enqueue do the same."""
+"""on_duplicate="replace" replaces the payload and the options that are given. All other options stay. This
+holds for all ways to enqueue."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

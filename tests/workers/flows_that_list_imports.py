@@ -1,5 +1,5 @@
-"""Flows that return the names of the packages and subpackages that their process has imported. One of the flows
-receives the transaction as a psycopg connection. Another flow counts the objects that garbage collection ignores."""
+"""Two flows return the names of the packages and subpackages that their process has imported. The second of them
+receives the transaction as a psycopg connection. A third flow counts the objects that garbage collection ignores."""
 
 import gc
 import sys

@@ -46,7 +46,7 @@ def leaky(payload: dict[str, Any]) -> None:
 
 @flow
 def deadly(payload: dict[str, Any]) -> None:
-    """Kills its own process if the payload says so, as a segmentation fault or the OOM killer would."""
+    """Kills its own process, as a segmentation fault or the OOM killer would, if the payload says so."""
     if payload.get("kill"):
         os.kill(os.getpid(), signal.SIGKILL)
 

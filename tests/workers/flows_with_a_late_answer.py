@@ -1,6 +1,7 @@
-"""The flow `quick`, in a worker whose only child is frozen. When the worker stops, the child accepts a hint just before
-Celery gives up the hints that no child has accepted. At that moment, Celery has not read the child's answer yet.
-Without this module, a worker gets into this situation only if it is stopped within some milliseconds of a hint."""
+"""The flow `quick`, in a worker whose only child is frozen. When the worker stops, this module wakes the child. The
+child then accepts a hint just before Celery gives up the hints that no child has accepted. At that moment, Celery has
+not read the child's answer yet. Without this module, a worker gets into this situation only if it is stopped within
+some milliseconds of a hint."""
 
 import os
 import signal

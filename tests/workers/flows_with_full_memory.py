@@ -1,4 +1,4 @@
-"""The flow `quick`, in a worker whose maintenance uses much memory until the heartbeat has measured it twice."""
+"""The flow `quick`, in a worker whose maintenance uses too much memory for at least two heartbeats."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Real Celery processes for tests: started on the test servers, watched through their logs, ended by pid."""
+"""Real Celery processes for tests: connected to the test servers, watched through their logs, ended by pid."""
 
 import os
 import signal
@@ -21,8 +21,8 @@ START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
 # Counts the registered pool children. The count is 0 until flows are registered, because an earlier hint would find
 # nothing to claim.
 REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
-# The record whose handler runs, as the heartbeat reports it. If the process dies before this report, no record is
-# charged.
+# The record whose handler runs, as the heartbeat reports it. If a pool child dies before it runs a handler, no record
+# is charged.
 IN_HAND = (
     "SELECT in_hand_record_id FROM worker_processes WHERE in_hand_record_id IS NOT NULL AND state = 'running'"
 )

@@ -1,5 +1,5 @@
-"""Nobody can stop a record in flight by writing to the broker. Logs, events and replies of a real worker contain no
-payload, even at log level DEBUG."""
+"""Nobody can interrupt the processing of a record by writing to the broker. Logs, events and replies of a real worker
+contain no payload, even at log level DEBUG."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The test plants secrets in the usual places, and collects everything that our processes write or answer: logs, Redis
+"""The test plants secrets in the usual places, and collects everything that our processes write or return: logs, Redis
 commands, the output of commands, Flower, the Queue page and metrics. None of these contains a secret, except the output
 of `queuectl show`, which shows the payload of a record."""
 
@@ -72,7 +72,7 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
     assert where_told(said, PASSWORD) == []
     assert where_told(said, "canary-in-the-url") == []
     assert where_told(said, make_url(redis_url).password or redis_url) == []
-    # `queuectl show` shows the payload of a record, because rights in the database protect it.
+    # `queuectl show` may show the payload of a record, because only users of the database can run the command.
     assert {line.partition(" ")[0] for line in where_told(said, "canary-in-the-payload")} == {"show"}
     assert where_told(said, "canary-in-the-result") == []
 

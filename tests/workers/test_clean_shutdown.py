@@ -1,4 +1,4 @@
-"""A worker that is stopped for a deploy immediately gives back the records that it has not started. No record is
+"""When a worker is stopped for a deploy, it immediately gives back the records that it has not started. No record is
 charged."""
 
 import os
@@ -70,9 +70,8 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
     log: Path,
     tmp_path: Path,
 ) -> None:
-    """If Celery abandons a hint during a warm shutdown, it never reads the result of that hint. By default, the child
-    would wait half a minute for
-    Celery to read this result."""
+    """If Celery abandons a hint during a warm shutdown, it never reads the result of that hint. Without our
+    limit, the child would wait half a minute for Celery to read this result."""
     queue.insert("quick", 3)
     environment = settings_environment | {"ACCEPTED": str(tmp_path / "accepted")}
     flows = "tests.workers.flows_with_a_late_answer"

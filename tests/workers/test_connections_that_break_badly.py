@@ -100,8 +100,8 @@ def test_a_child_has_died_unseen_when_the_connection_breaks(
 
 
 def test_a_loop_that_fails_again_and_again_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the worker has ended, the supervisor starts another one, and the start guard checks whether a message is
-    the cause."""
+    """After the worker has ended, its supervisor starts it again. If the worker ends three times within two minutes,
+    the start guard quarantines the messages."""
     now = 1000.0
     monkeypatch.setattr(resilient_consumer.time, "monotonic", lambda: now)
     monkeypatch.setattr(resilient_consumer.loops, "asynloop", raise_value_error)

@@ -1,5 +1,5 @@
-"""One of 500 records kills real processes. This record is isolated and fails. The other records are completed, and no
-attempt is charged to them."""
+"""One of 500 records kills real processes. This record is isolated and fails. The other records are completed,
+without a failed attempt or a crash strike."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ def test_of_many_each_worker_process_gets_its_hints() -> None:
 
 
 def test_any_of_them_may_be_chosen() -> None:
-    """The choice is random, so a flow that no worker process can run does not keep another flow from being hinted."""
+    """The choice is random, so a flow that no worker process can run does not keep another flow from getting a hint."""
     flows = waiting(30)
     seen = {flow.flow_name for _ in range(1_000) for flow in to_be_hinted(flows)}
     assert seen == {flow.flow_name for flow in flows}

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
-# `celery` itself imports Flower, to get Flower's command.
+# Flower is not listed, because `celery` itself imports Flower to get Flower's command.
 NOT_NEEDED = {
     "alembic",
     "apprise",

@@ -1,4 +1,4 @@
-"""Workers and pool children are killed, one after the other, with default settings. The records of a killed worker
+"""Workers and pool children with default settings are killed, one after the other. The records of a killed worker
 are claimed again within 20 s. The records of a killed child are given back within 2 s.
 
 KILLS: how many workers and how many pool children are killed. RESCUE_REPORT: the file for the figures. `make
@@ -94,7 +94,7 @@ def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
 
 
 def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
-    """The ids of ten records in flight. The handlers sleep for a minute in this attempt, but not when the records are
+    """The ids of ten records in flight. Their handlers sleep for a minute the first time, but not when the records are
     processed again."""
     queue.insert("sleepy", 10, '{"seconds": 60}')
     wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", worker.log)

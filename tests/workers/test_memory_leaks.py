@@ -1,4 +1,5 @@
-"""If a handler leaks memory, its process is replaced before it fills the machine's memory. No record is charged."""
+"""If a handler leaks memory, its process is replaced before the leak fills the machine's memory. No record is
+charged."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Random messages with our task names, arguments and headers are written to the broker. Only work that is due in
-Postgres changes records, counts, alerts, the schedule or the audit log. No process dies, and the worker goes on in
-bounded memory."""
+Postgres changes records, counts, alerts, the schedule or the audit log. No process dies, and the worker's memory
+stays bounded."""
 
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,8 @@ def test_messages_change_nothing(
 
 
 def fill(queue: Queue) -> list[tuple[str, str]]:
-    """Adds history, and pending, failed and cancelled records that cannot be claimed. Returns pairs of an entry's name
-    and a time, none of which is a due occurrence."""
+    """Adds history, and records that cannot be claimed (pending, failed and cancelled). Returns pairs of an entry's
+    name and a time, none of which is a due occurrence."""
     database = queue.database
     filling.add_flow(database, "stopped")
     queue.insert("stopped", 20, '{"n": $n}')
