@@ -1,8 +1,8 @@
 """The schema that holds the queue. The schema also identifies the queue: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. If the schema of this queue is `public`, the names of the queue's roles, Celery queues
-and Redis keys do not contain the schema.
+Each process works with only one queue. If the schema of this queue is `public`, the names of the queue's roles, Celery
+queues and Redis keys do not contain the schema.
 """
 
 import os

@@ -39,7 +39,7 @@ _SECRETS = (
     (re.compile(r"\beyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?"), HIDDEN),
     (_TOKENS_BY_PREFIX, HIDDEN),
     (re.compile(r"\b\d{8,10}:AA[\w-]{33}"), HIDDEN),  # the token of a Telegram bot
-    # Webhooks whose address is the secret: Slack, Mattermost and Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
+    # Webhooks whose address is the secret: Slack, Mattermost, Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
     (
         re.compile(
             r"(://[^\s/]{1,256}/(?:[\w.-]{1,64}/){0,3}(?:services|hooks?|webhooks?|webhookb2|IncomingWebhook|catch)/)"

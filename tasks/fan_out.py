@@ -27,8 +27,8 @@ _thorough_at = 0.0
 
 @waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
-    """Idempotent. Usually sends one hint for each run that would find work. A hint is not sent again until it is taken
-    or five seconds have passed."""
+    """Idempotent. For each flow with due records, usually sends as many hints as further runs would find work. A hint
+    is not sent again until it is taken or five seconds have passed."""
     global _thorough_at  # noqa: PLW0603  (when this process next does a thorough fan-out)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at

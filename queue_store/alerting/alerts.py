@@ -97,8 +97,8 @@ def update(
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
     """The recipients at this escalation step: the log and the contact of this step. In an emergency, all contacts
-    are recipients. At the first step, an alert about an unreachable contact also goes to all contacts, because the
-    step may have no other contact."""
+    are recipients. The same holds at the first step of an alert that a contact cannot be reached, because this contact
+    may be the only one of the step."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

@@ -154,7 +154,7 @@ class _Batch:
             audit(cursor, self._actor, "import", flow_name, len(moved), details)
 
     def _enqueue_groups(self, cursor: Cursor[Any], flow_name: str, jobs: Sequence[Job]) -> bool:
-        """Returns False, and writes no record, if a duplicate holds back other jobs of its group."""
+        """Returns False, and writes no record, if one job of a group is a duplicate, so that the whole group stays."""
         rows = [job.record for job in jobs]
         steps = enqueue_many_steps(
             flow_name, rows, NewRecord(None), "skip", with_ids=False, is_follow_up=False

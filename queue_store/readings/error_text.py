@@ -2,7 +2,7 @@
 
 
 def error_text(exception_type: str | None, error_message: str | None) -> str:
-    """`Type: message`. If the message begins with the type already, the type is not repeated. A message that comes
+    """`Type: message`. If the message already begins with the type, the type is not repeated. A message that comes
     from no attempt has no type."""
     message = error_message or ""
     if not exception_type or message.startswith(exception_type):

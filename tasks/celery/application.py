@@ -141,8 +141,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of a
-        task that a message has started. Such a retry is also sent as a message."""
+        """Every call that Celery would send as a message comes through here. `retries` is set when Celery
+        itself retries a task that a message, not a record, started. Such a retry is also sent as a message."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries"):
             return super().send_task(name, args, kwargs, **said)

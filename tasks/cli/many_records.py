@@ -1,4 +1,4 @@
-"""How `reset` and `cancel` report and end."""
+"""How `reset` and `cancel` report what they did, and with which exit code they end."""
 
 from queue_store.plural import plural
 

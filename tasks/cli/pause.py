@@ -9,7 +9,7 @@ from .frame import actor_option, json_option, processor, reason_option, say, wri
 @actor_option
 @json_option
 def pause(flow_name: str, reason: str | None, actor: str, as_json: bool) -> None:
-    """Stop claiming records of a flow. Records whose handlers are running finish. New records can still be enqueued.
+    """Stop claiming records of a flow. Handlers that are running may finish. New records can still be enqueued.
 
     For all flows at once: queuectl stop --processing.
     """

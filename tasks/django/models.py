@@ -112,7 +112,7 @@ class Record(QueueModel):
 
 
 class Attempt(QueueModel):
-    """An unsuccessful attempt at a record."""
+    """An unsuccessful attempt to process a record."""
 
     pk = models.CompositePrimaryKey("record_id", "claim_number")
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="attempts", db_constraint=False)

@@ -67,9 +67,9 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """Returns the outcomes after the handler raised an exception. If the exception is RecordCancelled and some
-        records were asked to stop, these records are cancelled. The other records are claimed again, and no attempt is
-        charged. In all other cases, the exception decides the outcome of each record."""
+        """Returns the outcomes of a batch whose handler raised an exception. If the exception is RecordCancelled and
+        some records were asked to stop, these records are cancelled. The other records are claimed again, and no
+        attempt is charged. In all other cases, the exception decides the outcome of each record."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if asked and issubclass(type(decisive(error)), RecordCancelled):

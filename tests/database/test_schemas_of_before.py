@@ -29,8 +29,8 @@ OLDER = [f"{number:04}" for number in range(1, 26)]
 @pytest.fixture
 def old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A queue as the last code before the first release left it: at migration 0026, with that code's comment on
-    `schema_version`, and with roles. The one migration that replaced all 26 makes the same schema as 0026, byte for
-    byte."""
+    `schema_version`, and with roles. The single migration that replaced those 26 migrations makes the same schema as
+    0026, byte for byte."""
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
     manager = connect(empty_database_url)
     schema.migrate(manager.engine, versions.FIRST)

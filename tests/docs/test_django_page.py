@@ -1,4 +1,4 @@
-"""The application of docs/django.md runs: its files are written as the page shows them, and its own tests pass."""
+"""The example application of docs/django.md runs: its files are written as on the page, and its own tests pass."""
 
 import os
 import subprocess

@@ -51,7 +51,7 @@ def test_a_frozen_transaction_is_ended_and_no_other_one(
 def test_the_session_that_a_run_had_once_is_left_to_whoever_has_it_now(
     postgres_server: PostgresServer, pooled: Pooled, managers: dict[str, DatabaseManager]
 ) -> None:
-    """The pool has one session. So the other transaction, which rescue must not end, uses the dead run's session."""
+    """The pool has one session. So a client that begins a transaction gets the session that the dead run had."""
     with ExitStack() as stack:
         directory = stack.enter_context(reachable_directory())
         bouncer = stack.enter_context(

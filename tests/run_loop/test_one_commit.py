@@ -209,7 +209,7 @@ def test_who_ends_the_asynchronous_transaction_fails_alone(effects: Worker, how:
 
 
 def test_an_unknown_flow_in_sql_is_told_as_such(effects: Worker) -> None:
-    """For an unknown flow, `enqueue_record` raises an error with the SQLSTATE of a refused COMMIT."""
+    """`enqueue_record` and a refused COMMIT raise errors with the same SQLSTATE."""
 
     def follow_up(payload: dict[str, Any], connection: Connection) -> None:
         if payload["what"] == "unknown":

@@ -1,4 +1,4 @@
--- Learns each flow's usual values from the full hours of the last weeks. For each flow, learning starts with the first
+-- Learns each flow's usual values from the full hours of the last few weeks. For each flow, learning starts with the first
 -- hour in which one of its records was completed or failed. An hour without completed or failed records counts only if
 -- the flow had such records in another hour of that week. Weeks are seven days each, and the last week ends with the
 -- last full hour. A flow's baseline for an hour of the week is deleted if, in all these weeks, no record of the flow
