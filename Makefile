@@ -43,7 +43,7 @@ phases = $(if $(findstring command,$(origin PHASE)),$(TESTS) $(or $($(1)_$(PHASE
 	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
 QUICK_together := $(FOUR_AT_ONCE) -m "$(TOGETHER)"
 QUICK_alone := -m "alone and not long"
-LONG_together := $(FOUR_AT_ONCE) -n 5 -m "long and not alone"
+LONG_together := $(FOUR_AT_ONCE) -m "long and not alone"
 LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
@@ -53,7 +53,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers schema test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence upgrade-evidence test-postgres bench-celery docs artefacts
+.PHONY: help run servers schema test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-postgres15-store test-postgres15-rest test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence upgrade-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -106,9 +106,13 @@ test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environ
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
-test-postgres15: $(VENV)/dev.stamp ## Run the test suite on Postgres 15, the store in a schema of its own, and move from 15 to 18 (POSTGRES15=its bin directory)
+test-postgres15: test-postgres15-store test-postgres15-rest ## Run the test suite on Postgres 15, and move from 15 to 18 (POSTGRES15=its bin directory)
+
+test-postgres15-store: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15, in a schema of its own
+	@TEST_POSTGRES_BIN="$(POSTGRES15)" TEST_SCHEMA=own $(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS)
+
+test-postgres15-rest: $(VENV)/dev.stamp ## Run the other tests on Postgres 15, and move from 15 to 18
 	@export TEST_POSTGRES_BIN="$(POSTGRES15)"; \
-	TEST_SCHEMA=own $(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS) || failed=$$?; \
 	$(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS) || failed=$$?; \
 	$(TESTS) tests/database/test_logical_switchover.py $(ARGS) && exit $${failed:-0}
