@@ -1,5 +1,5 @@
-"""Finds, through an index, records of a run, records of a worker, records with a kind of error, and the first record
-since an instant."""
+"""Finds, through an index, records of a run, records of a worker, records with a kind of error, and the ids of records
+that were created within dates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,8 @@ from queue_store.database.statements import sql
 
 RUNS_AT_MOST = 1_000
 RECORDS_AT_MOST = 5_000
+MAXIMUM_ID = 2**63 - 1
+NEARBY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,27 @@ def record_ids_of_group(
     return _ids(cursor, "readings/record_ids_of_group", parameters)
 
 
+def ids_within(
+    cursor: Cursor[Any], created_from: datetime | None, created_before: datetime | None
+) -> tuple[int, int]:
+    """The lowest id to read, and the id before which to stop, for the records of these dates. Includes records whose
+    ids are not in the order of creation, if at most NEARBY ids separate them from the others."""
+    if created_from is None and created_before is None:
+        return 0, MAXIMUM_ID
+    dates = {"created_from": created_from, "created_before": created_before}
+    ids = {
+        "from_id": 0 if created_from is None else first_id_since(cursor, created_from),
+        "before_id": MAXIMUM_ID if created_before is None else first_id_since(cursor, created_before),
+    }
+    parameters = dates | ids | {"near": NEARBY}
+    row = cursor.execute(sql("readings/ids_near_dates"), parameters, prepare=False).fetchone()
+    assert row is not None
+    return row
+
+
 def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    """Finds an id by binary search: records from this id on were created at `instant` or later."""
+    """Finds an id by binary search: if ids are in the order of creation, records from this id on were created at
+    `instant` or later."""
     row = cursor.execute(sql("readings/id_range")).fetchone()
     lowest, highest = row or (0, 0)
     low, high = lowest, highest + 1

@@ -1,6 +1,6 @@
 """Finding records. A search looks at a bounded number of rows at a time."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,17 +11,18 @@ from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.errors import TooManyMatchesError
 from queue_store.readings.record_candidates import (
+    MAXIMUM_ID,
     RECORDS_AT_MOST,
     WorkerFilter,
     candidates_of_runs,
     first_id_since,
+    ids_within,
     record_ids_of_group,
 )
 
 LOOK_AT_MOST = 20_000
 FEW = 50_000
 LOOK_AT_SCATTERED = 5_000
-MAXIMUM_ID = 2**63 - 1
 ATTEMPTS_AT_MOST = 50_000
 KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
@@ -30,7 +31,8 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
-    any of the record's attempts. `before_id`: where the previous page ended."""
+    any of the record's attempts. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of that page.
+    If it is None, a later page leaves out the records that an index finds now."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -44,6 +46,7 @@ class RecordFilter:
     created_from: datetime | None = None
     created_before: datetime | None = None
     before_id: int = MAXIMUM_ID
+    known_ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,13 @@ class _RowOfStatus(RecordRow):
 @dataclass(frozen=True, slots=True)
 class RecordPage:
     """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether records
-    may be missing, because there are more runs, attempts or processing records than the search reads."""
+    may be missing, because there are more runs, attempts or processing records than the search reads. `known_ids`: the
+    records below `next_before_id` that were on an earlier page, because an index found them."""
 
     records: list[RecordRow]
     next_before_id: int | None
     is_capped: bool = False
+    known_ids: list[int] = field(default_factory=list[int])
 
 
 def find_records(
@@ -92,68 +97,83 @@ def find_records(
 
     In a search by key, run or worker, an index finds up to half of the records on the first page, however old they are.
     """
-    wanted, of_runs = _with_runs(cursor, wanted)
+    of_runs = _of_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
         return RecordPage([], None, of_runs["is_capped"])
     page = _page(cursor, wanted, of_runs, limit, look_at_most)
-    return replace(page, is_capped=page.is_capped or of_runs["is_capped"])
+    lower = [i for i in page.known_ids if i < (page.next_before_id or 0)]
+    return replace(page, is_capped=page.is_capped or of_runs["is_capped"], known_ids=lower)
 
 
 def _page(
     cursor: Cursor[Any], wanted: RecordFilter, of_runs: dict[str, Any], limit: int, look_at_most: int
 ) -> RecordPage:
-    everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most) | of_runs
-    parameters = everything | {"before_id": min(wanted.before_id, everything["before_id"])}
+    is_first = wanted.before_id == MAXIMUM_ID
+    given = [] if is_first else list(wanted.known_ids or [])
+    everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), of_runs, limit, look_at_most)
+    before_id = min(wanted.before_id, everything["before_id"])
+    parameters = everything | {"before_id": before_id, "known_ids": given}
     if wanted.error_group is not None:
         return _of_group(cursor, wanted, parameters)
     if of_runs["run_ids"] is not None and wanted.status in KNOWN_BY_AN_INDEX:
         return _by_id(cursor, parameters, of_runs["run_record_ids"])
     if wanted.status in KNOWN_BY_AN_INDEX and _are_few(cursor, wanted):
-        return _of_status(cursor, parameters)
-    known = _known(cursor, wanted, everything)
-    is_first = wanted.before_id == MAXIMUM_ID
-    parameters |= {"known_ids": [r.id for r in known], "limit": limit - len(known) if is_first else limit}
+        return replace(_of_status(cursor, parameters), known_ids=given)
+    known = _known(cursor, wanted, everything) if is_first or wanted.known_ids is None else []
+    known_ids = [*given, *(r.id for r in known)]
+    parameters |= {"known_ids": known_ids, "limit": limit - len(known) if is_first else limit}
     found = _rows(cursor, "readings/records", parameters)
     next_id = found[-1].id if len(found) == parameters["limit"] else _looked_through(cursor, parameters)
     records = sorted([*known, *found], key=lambda r: r.id, reverse=True) if is_first else found
-    return RecordPage(records, next_id)
+    return RecordPage(records, next_id, known_ids=known_ids)
 
 
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
     """The ids of at most `limit` pending or failed records that match a search, in no particular order. Raises
     TooManyMatchesError if the search is for a kind of error with more than ATTEMPTS_AT_MOST attempts."""
-    wanted, of_runs = _with_runs(cursor, wanted)
-    parameters = (
-        _parameters(cursor, wanted, limit, limit) | of_runs | {"group_ids": _all_of_group(cursor, wanted)}
-    )
+    parameters = _parameters(cursor, wanted, _of_runs(cursor, wanted), limit, limit)
+    parameters |= {"group_ids": _all_of_group(cursor, wanted)}
     return [
         row[0] for row in cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
     ]
 
 
-def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_most: int) -> dict[str, Any]:
-    from_id, dated = _by_dates(cursor, wanted)
-    is_unfiltered = (
-        replace(dated, before_id=MAXIMUM_ID, created_from=None, created_before=None) == RecordFilter()
-    )
+def _parameters(
+    cursor: Cursor[Any], wanted: RecordFilter, of_runs: dict[str, Any], limit: int, look_at_most: int
+) -> dict[str, Any]:
+    from_id, before_id = ids_within(cursor, wanted.created_from, wanted.created_before)
+    if (end := of_runs["finished_at"]) is not None:
+        before_id = min(before_id, first_id_since(cursor, end))
     return {
-        **{name: getattr(dated, name) for name in RecordFilter.__slots__ if not name.startswith("created")},
+        **{name: getattr(wanted, name) for name in RecordFilter.__slots__},
         "from_id": from_id,
-        "look_at_most": limit if is_unfiltered else look_at_most,
+        "before_id": min(wanted.before_id, before_id),
+        "look_at_most": min(look_at_most, _enough(wanted, limit)),
         "limit": limit,
         "known_ids": [],
+        **of_runs,
     }
 
 
-def _with_runs(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[RecordFilter, dict[str, Any]]:
-    """A run works only on records that were created before its end, so newer records are not read."""
+def _enough(wanted: RecordFilter, limit: int) -> int:
+    """How many records are enough to fill a page. In a search by dates only, nearly every record matches."""
+    undated = replace(wanted, created_from=None, created_before=None)
+    if replace(undated, before_id=MAXIMUM_ID, known_ids=None) != RecordFilter():
+        return LOOK_AT_MOST
+    return limit if undated == wanted else LOOK_AT_SCATTERED
+
+
+def _of_runs(cursor: Cursor[Any], wanted: RecordFilter) -> dict[str, Any]:
+    """A run works only on records that were created before its end (`finished_at`), so newer records are not read."""
     if wanted.run_id is None and wanted.worker is None:
-        return wanted, {"run_ids": None, "run_record_ids": [], "is_capped": False}
+        return {"run_ids": None, "run_record_ids": [], "is_capped": False, "finished_at": None}
     found = candidates_of_runs(cursor, wanted.run_id, wanted.worker, wanted.status)
-    if (end := found.finished_at) is not None:
-        wanted = replace(wanted, created_before=min(end, wanted.created_before or end))
-    of_runs = {"run_ids": found.run_ids, "run_record_ids": found.record_ids, "is_capped": found.is_capped}
-    return wanted, of_runs
+    return {
+        "run_ids": found.run_ids,
+        "run_record_ids": found.record_ids,
+        "is_capped": found.is_capped,
+        "finished_at": found.finished_at,
+    }
 
 
 def _known(cursor: Cursor[Any], wanted: RecordFilter, everything: dict[str, Any]) -> list[RecordRow]:
@@ -228,13 +248,3 @@ def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | No
     below = parameters | {"before_id": looked_through, "look_at_most": 1}
     row = cursor.execute(sql("readings/looked_through"), below).fetchone()
     return looked_through if row and row[0] is not None else None
-
-
-def _by_dates(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[int, RecordFilter]:
-    """Turns dates into ids by binary search. Ids are in the order of creation, except for records whose transactions
-    overlapped."""
-    from_id = 0 if wanted.created_from is None else first_id_since(cursor, wanted.created_from)
-    if wanted.created_before is not None:
-        before_id = min(wanted.before_id, first_id_since(cursor, wanted.created_before))
-        wanted = replace(wanted, before_id=before_id)
-    return from_id, wanted

@@ -31,6 +31,7 @@ NOT_MOVED = (
     "stay, because unfinished records of that flow have their dedup_key",
 )
 NOT_CANCELLED = ("is finished or does not exist", "are finished or do not exist")
+NOT_PENDING = ("is locked or no longer pending", "are locked or no longer pending")
 ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
 
@@ -48,16 +49,21 @@ def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
+    """Cancel the records with these ids, or all pending records that a search finds. Of the records with these ids,
+    those that run are asked to stop. A record that a worker has claimed since the search is skipped."""
     ids, search = _meant(arguments, "pending")
+    pending_only = bool(search)
+    skipped = NOT_PENDING if pending_only else NOT_CANCELLED
     if arguments.switch("dry_run"):
         with reading(replica=False) as cursor:
-            would = would_cancel(cursor, ids)
+            would = would_cancel(cursor, ids, pending_only=pending_only)
         asked = "is running and would be asked to stop", "are running and would be asked to stop"
-        return _answer(would, _records("", "would be cancelled"), asked, NOT_CANCELLED)
-    done = _operators().cancel(ids, actor=actor, reason=arguments.text("reason"), search=search)
+        return _answer(would, _records("", "would be cancelled"), asked, skipped)
+    reason = arguments.text("reason")
+    done = _operators().cancel(ids, actor=actor, reason=reason, search=search, pending_only=pending_only)
     counts = WouldChange(len(done.cancelled_ids), len(done.asked_ids), len(done.skipped_ids))
     asked = "is running and was asked to stop", "are running and were asked to stop"
-    return _answer(counts, _records("", "cancelled"), asked, NOT_CANCELLED)
+    return _answer(counts, _records("", "cancelled"), asked, skipped)
 
 
 def end(arguments: Arguments, actor: str) -> dict[str, Any]:

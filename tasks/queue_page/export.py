@@ -51,7 +51,7 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
                 )
             if page.next_before_id is None:
                 return records
-            wanted = replace(wanted, before_id=page.next_before_id)
+            wanted = replace(wanted, before_id=page.next_before_id, known_ids=tuple(page.known_ids))
     raise BadInputError(
         f"only the {LOOKS_AT_MOST * LOOK_AT_MOST} newest records were looked at, of which {len(records)} match: "
         "narrow the search by dates"

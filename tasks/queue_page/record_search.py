@@ -4,8 +4,8 @@ search."""
 import re
 from uuid import UUID
 
-from queue_store.readings.record_candidates import WorkerFilter
-from queue_store.readings.records import MAXIMUM_ID, RecordFilter
+from queue_store.readings.record_candidates import MAXIMUM_ID, WorkerFilter
+from queue_store.readings.records import RecordFilter
 from queue_store.records.record import STATUSES
 
 from .arguments import Arguments, BadInputError
@@ -14,6 +14,7 @@ SEARCHED_FOR = (
     *("flow", "status", "error", "key", "run", "worker", "group"),
     *("payload_key", "payload_value", "from", "before"),
 )
+KNOWN_AT_MOST = 25
 PID_ON_HOST = re.compile(r"(\d{1,9}) on (\S.*)")
 
 
@@ -32,12 +33,24 @@ def filter_of(arguments: Arguments) -> RecordFilter:
         created_from=arguments.instant("from"),
         created_before=arguments.instant("before"),
         before_id=arguments.whole("before_id", 1) or MAXIMUM_ID,
+        known_ids=_known_ids(arguments.text("known")),
     )
     if wanted.payload_value is not None and wanted.payload_key is None:
         raise BadInputError("payload_key is missing: name the field in which to look for the value")
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
         raise BadInputError("the parameter `from` must be earlier than the parameter `before`")
     return wanted
+
+
+def _known_ids(text: str | None) -> tuple[int, ...] | None:
+    """Reads the ids that came with `before_id`, separated by commas. 0 means that there are none, because no record has
+    this id."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) > KNOWN_AT_MOST or "" in parts:
+        raise BadInputError(f"known must be at most {KNOWN_AT_MOST} record ids, separated by commas")
+    return tuple(Arguments({"known": part}).needed_whole("known") for part in parts)
 
 
 def _worker(text: str | None) -> WorkerFilter | None:

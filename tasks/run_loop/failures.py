@@ -64,8 +64,10 @@ def _described(flow: Flow, record: Record, error: BaseException, started: float,
 
 
 def error_group(exception_type: str, message: str) -> str:
-    """Returns the kind of an error: its type, and its message with `#` for each id and number."""
-    return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
+    """Returns the kind of an error: its type, and its message with `#` for each id and number. The kind is one line,
+    without white space at its ends."""
+    text = f"{exception_type}: {_VARYING.sub('#', message)}"
+    return " ".join(text.split())[:GROUP_LIMIT].rstrip()
 
 
 def _retry_delay_seconds(flow: Flow, record: Record, cause: BaseException) -> float | None:

@@ -102,6 +102,8 @@ def test_few_records_of_a_status_are_found_through_their_index(
             "group_ids",
             "run_ids",
             "run_record_ids",
+            "created_from",
+            "created_before",
         )
     )
     with psycopg.connect(own_database_url) as connection:
@@ -124,6 +126,7 @@ def test_few_records_of_a_status_are_found_through_their_index(
                 "from_id": 0,
                 "limit": 50,
                 "look_at_most": 50,
+                "known_ids": [],
             },
             prepare=False,
         ).fetchall()

@@ -31,7 +31,7 @@ FIELDS = (
     "before_at", "span", "group", "error_group", "hours", "days", "limit", "level", "alert", "claim", "priority",
     "reason", "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]",
     "columns[0][data]", "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue",
-    "min", "max", "sort_by", "run", "worker", "to_flow", "offset", "received_start", "code", "next",
+    "min", "max", "sort_by", "run", "worker", "to_flow", "offset", "received_start", "code", "next", "known",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     "", "0", "-1", "1", "9" * 40, "1e999", "NaN", "null", "true", "x", "x" * 5_000, "\x00", "é", "\u202e", "\ud7ff",

@@ -48,6 +48,11 @@ def test_charts_follow_the_history(flower: FlowerProcess) -> None:
         assert charts["durations"][0]["processing_p50"] > 0
 
 
+def test_the_database_view_has_the_size_of_the_database(flower: FlowerProcess) -> None:
+    answer = flower.ask("/queue/api/database").json
+    assert answer["database_bytes"] > sum(table["bytes"] for table in answer["tables"]) > 0
+
+
 def test_a_large_answer_is_compressed_for_those_who_ask_for_it(flower: FlowerProcess) -> None:
     path = "/queue/api/records"
     plain = flower.ask(path)

@@ -4,6 +4,8 @@ SELECT q.id
 FROM public.processing_queue q
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
     AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'pending' AND %(status)s = 'pending')
+    AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR q.created_at < %(created_before)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
     AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))

@@ -1,6 +1,6 @@
 -- Records with lower ids than the given id, newest first. To bound the time, the statement reads at most `look_at_most`
 -- rows, however few match. The last column is the lowest id that was read. If the page is not full, the next page
--- begins below that id.
+-- begins below that id. Ids are only roughly in the order of creation, so the statement also compares the dates.
 WITH looked_at AS MATERIALIZED (
     SELECT * FROM public.processing_queue
     WHERE id < %(before_id)s AND id >= %(from_id)s
@@ -12,6 +12,8 @@ SELECT id, flow_name, status, priority, scheduled_at, created_at, updated_at, cl
     (SELECT min(id) FROM looked_at) AS looked_through_id
 FROM looked_at q
 WHERE q.id <> ALL(%(known_ids)s::bigint[])
+    AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR q.created_at < %(created_before)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)

@@ -3,6 +3,8 @@ SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message
 FROM public.processing_queue q
 WHERE q.id = ANY(%(candidate_ids)s::bigint[]) AND q.id < %(before_id)s AND q.id >= %(from_id)s
+    AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR q.created_at < %(created_before)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)

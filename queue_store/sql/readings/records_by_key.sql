@@ -15,6 +15,8 @@ CROSS JOIN LATERAL (
     LIMIT %(look_at_most)s)) known(id)
 JOIN public.processing_queue q ON q.id = known.id
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
+    AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR q.created_at < %(created_before)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)

@@ -12,7 +12,9 @@ WITH known AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT q.id FROM looked_at
     JOIN public.processing_queue q USING (id)
-    WHERE q.status = %(status)s
+    WHERE q.status = %(status)s AND q.id <> ALL(%(known_ids)s::bigint[])
+        AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
+        AND (%(created_before)s::timestamptz IS NULL OR q.created_at < %(created_before)s)
         AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
         AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
         AND (%(run_ids)s::uuid[] IS NULL OR q.flow_instance_id = ANY(%(run_ids)s::uuid[])

@@ -4,7 +4,7 @@ from typing import Any
 
 from queue_store.readings.activity import read_held_snapshots, read_slow_statements, read_tables
 from queue_store.readings.fleet import read_fleet
-from queue_store.readings.server import read_server
+from queue_store.readings.server import read_database_bytes, read_server
 
 from ..database import has_replica, replica_lag_seconds
 from .levels import held_snapshot, judge
@@ -18,6 +18,7 @@ def database(request: ViewRequest) -> dict[str, Any]:
     thresholds = request.settings.alert_thresholds
     return {
         "server": server,
+        "database_bytes": read_database_bytes(request.cursor),
         "connections_percent": server.connections_percent,
         "pool": {
             "in_use": fleet.pool_in_use,

@@ -4,14 +4,14 @@ import { bytes, card, duration, el, number, percent, table, tile, tiles, when } 
 export function show(view) {
   const region = el("div", {});
   view.append(el("h1", {}, "Database and pools"), region);
-  live(region, () => ask("database"), ({ server, connections_percent: used, pool, replica, slow, snapshots, tables: allTables, levels }) => [
+  live(region, () => ask("database"), ({ server, database_bytes: size, connections_percent: used, pool, replica, slow, snapshots, tables: allTables, levels }) => [
     tiles(5,
       tile("Postgres", server.server_version.split(" ")[0], `up ${duration(server.up_seconds)}${server.is_replica ? ", a replica" : ""}`),
       tile("Connections", percent(used), `${number(server.connection_count)} of ${number(server.connection_limit)}`, kind(levels.connections)),
       tile("Workers' pools", percent(pool.utilization_percent), `${number(pool.in_use)} of ${number(pool.capacity)}`, kind(levels.pool)),
       ...(replica ? [tile("Replica", replica.lag_seconds === null ? "no answer" : duration(replica.lag_seconds), "behind the primary",
         replica.lag_seconds === null ? "warning" : "")] : []),
-      tile("Size", bytes(server.database_bytes), "of the whole database"),
+      tile("Size", bytes(size), "of the whole database"),
       tile("Oldest snapshot", snapshots.length ? duration(snapshots[0].seconds) : "none", snapshots.length ? snapshots[0].holder : "nothing holds back vacuum",
         kind(levels.snapshot))),
     card("Who holds back vacuum", table("Held snapshots", [

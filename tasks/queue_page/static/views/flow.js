@@ -43,7 +43,7 @@ function buttonsOfNone(name, meant, done, moved) {
 
 function cancelAll(name, done) {
   return button("Cancel all pending", { action: "cancel", body: { flow: name, status: "pending" }, dryRun: true, danger: true, done,
-    question: "Every pending record of this name is cancelled." });
+    question: "Every pending record of this name is cancelled; running records finish." });
 }
 
 function records(name) {

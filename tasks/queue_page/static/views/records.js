@@ -19,6 +19,7 @@ const FIELDS = [
 
 export function show(view) {
   const asked = new URLSearchParams(location.search);
+  const group = asked.get("group") ?? "";
   const form = el("form", { class: "queue-search queue-card", role: "search", onsubmit: (event) => { event.preventDefault(); search(); } },
     FIELDS.map(([name, label, attributes]) => el("label", { class: "queue-field" }, label, input(name, attributes, asked.get(name) ?? ""))),
     el("div", { class: "queue-buttons" }, el("button", { class: "btn btn-sm btn-primary", type: "submit" }, "Search")));
@@ -28,7 +29,11 @@ export function show(view) {
   find();
 
   function query() {
-    return Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+    return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, exact(name, value)]).filter(([, value]) => value !== ""));
+  }
+  // A text input drops line breaks. A kind of error that nobody has edited is looked for as the address has it.
+  function exact(name, value) {
+    return name === "group" && value === group.replace(/[\r\n]/g, "") ? group : value.trim();
   }
   function search() {
     const { id, ...rest } = query();
@@ -36,12 +41,13 @@ export function show(view) {
     history.replaceState(null, "", `?${new URLSearchParams(rest)}`);
     find();
   }
-  async function find(beforeId = null) {
+  // `known`: ids that an earlier page showed although they are lower than `beforeId`.
+  async function find(beforeId = null, known = []) {
     try {
       const { id, ...rest } = query();
       asking += 1;
       const mine = asking;
-      const page = await ask("records", { ...rest, before_id: beforeId });
+      const page = await ask("records", { ...rest, before_id: beforeId, known: beforeId && (known.join(",") || "0") });
       if (mine !== asking) return;
       found.replaceChildren(results(page, rest, find));
       showTrouble("");
@@ -57,10 +63,10 @@ function input(name, { choices, ...attributes }, value) {
     choices.map((choice) => el("option", { value: choice, selected: choice === value }, choice || "any")));
 }
 
-function results({ records, next_before_id: next, is_capped: isCapped }, query, find) {
+function results({ records, next_before_id: next, is_capped: isCapped, known_ids: known }, query, find) {
   const chosen = () => [...document.querySelectorAll("input[name=chosen]:checked")].map((box) => Number(box.value));
   const again = () => find();
-  const more = next === null ? null : el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", onclick: () => find(next) },
+  const more = next === null ? null : el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", onclick: () => find(next, known) },
     records.length < 50 ? "Search further back" : "Older records");
   const saved = (form) => el("a", { class: "btn btn-sm btn-outline-secondary", href: `${base}/export.${form}?${new URLSearchParams(query)}` }, `Export ${form.toUpperCase()}`);
   return card(`${number(records.length)} record${records.length === 1 ? "" : "s"}${next === null ? "" : ", newest first"}`,
