@@ -6,8 +6,10 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.driver_errors import reading_cancelled
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
+from queue_store.errors import ConflictError
 
 TIMEOUT_SECONDS = 5.0
 
@@ -17,15 +19,22 @@ def bounded_read(
     database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
     """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
-    DatabaseUnavailableError, also for a statement that exceeds the limit.
+    DatabaseUnavailableError, also for a statement that exceeds the limit, and for a reading that the replica cancels.
+    Callers of a replica need not distinguish a replica that cancels their reading from one that is away.
 
     Do not read live processes, held snapshots or the primary's own state from the replica. A replica knows only its
     own connections, and a worker looks silent there until its heartbeats have been replicated.
     """
-    with database.transaction(replica=replica) as cursor:
-        milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)
-        cursor.execute(sql("readings/bound_reading"), {"timeout": f"{milliseconds}ms"})
-        yield cursor
+    replica_url = database.settings.replica_url if replica else None
+    try:
+        with database.transaction(replica=replica) as cursor:
+            milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)
+            cursor.execute(sql("readings/bound_reading"), {"timeout": f"{milliseconds}ms"})
+            yield cursor
+    except ConflictError as error:
+        if replica_url is None:
+            raise
+        raise reading_cancelled(replica_url, error.__cause__ or error) from error
 
 
 def read_replica_lag(database: DatabaseManager) -> float | None:

@@ -63,6 +63,9 @@ NAME_THE_POOLER = (
 CHECK_CONNECTION = (
     "Check that the URL is right, that Postgres runs there, and that no firewall blocks the connection."
 )
+LET_IT_READ = (
+    "If this happens often, set hot_standby_feedback or a longer max_standby_streaming_delay on the replica."
+)
 ADVICE = {  # by SQLSTATE
     "53100": "Nothing was written. Free some disk space on the server's host.",
     TOO_MANY_CONNECTIONS: "Close connections that nobody needs, put a pooler in front, or raise the limit: "
@@ -165,11 +168,7 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 
 def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
     """Returns an error that says, in one line and without the password, which server cannot be used, and why."""
-    cause = cause_of(error)
-    reason = " ".join(str(cause).split())[:600].rstrip(".?")
-    for secret in (url.password, url.query.get("password")):
-        reason = reason.replace(str(secret), "***") if secret else reason
-    state = sqlstate_of(cause) or ""
+    reason, state = _reason(url, error), sqlstate_of(error) or ""
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS
     kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
@@ -180,12 +179,29 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
     return kind(f"{_place(url)} cannot be used: {reason}. {advice}")
 
 
+def reading_cancelled(url: Address, error: BaseException) -> DatabaseUnavailableError:
+    """The error to raise if a replica cancels a reading: because of changes from the primary, or because the reading
+    has waited too long for a lock."""
+    advice = f" {LET_IT_READ}" if is_conflict(error) else ""
+    return DatabaseUnavailableError(
+        f"{_place(url)} cannot be used: the replica cancelled this reading ({_reason(url, error)}).{advice}"
+    )
+
+
 def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
     """The error to raise for READ_ONLY if the whole server is read-only, and not only this session."""
     return ReadOnlyServerError(
         f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary. If this server "
         "is the primary, free some disk space, and then make it writable again (default_transaction_read_only)."
     )
+
+
+def _reason(url: Address, error: BaseException) -> str:
+    """The message of the driver in one line, without the password."""
+    reason = " ".join(str(cause_of(error)).split())[:600].rstrip(".?")
+    for secret in (url.password, url.query.get("password")):
+        reason = reason.replace(str(secret), "***") if secret else reason
+    return reason
 
 
 def _place(url: Address) -> str:

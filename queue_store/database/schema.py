@@ -20,6 +20,7 @@ from queue_store.database.versions import (
     MIGRATIONS,
     SERVES_CODE_FROM,
     as_of_today,
+    is_known,
     is_to_be_migrated,
     is_too_old,
     known_versions,
@@ -42,13 +43,15 @@ if TYPE_CHECKING:
 
 def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent. If two callers migrate at the same time, the second one
-    waits for the first.
+    waits for the first. A newer schema that serves this code is left alone.
 
-    Raises SchemaVersionError if the schema is newer than this code, if this code can no longer migrate it, or if the
-    encoding of a new database cannot hold every text. Also raises SchemaVersionError if a migration would remove
-    something that the code of a running worker needs.
+    Raises SchemaVersionError if a newer schema does not serve this code, if this code can no longer migrate the schema,
+    or if the encoding of a new database cannot hold every text. Also raises SchemaVersionError if a migration would
+    remove something that the code of a running worker needs.
     """
     current = _current_version(engine)
+    if not is_known(current):
+        return
     if current is None:
         _check_encoding(engine)
     elif current != latest_version():
@@ -72,10 +75,10 @@ class Migration:
 
 
 def missing_migrations(engine: "Engine") -> list[Migration]:
-    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError if this code cannot migrate the
-    schema."""
+    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError if a newer schema does not serve
+    this code, or if this code can no longer migrate the schema."""
     current = _current_version(engine)
-    if current == latest_version():
+    if not is_to_be_migrated(current):
         return []
     from alembic.script import ScriptDirectory
 
@@ -129,10 +132,15 @@ def current_version(engine: "Engine") -> str | None:
 
 
 def _current_version(engine: "Engine") -> str | None:
-    """The version of the schema. Raises SchemaVersionError if this code cannot migrate that version."""
+    """The version of the schema. If this code does not know the version, the schema is newer and serves this code.
+    Raises SchemaVersionError for any other schema that this code cannot migrate."""
     current = current_version(engine)
-    if current is not None and as_of_today(current) not in known_versions():
-        raise SchemaVersionError(_refusal(current))
+    if is_known(current):
+        return current
+    with engine.connect() as connection:
+        is_served = serves_this_code(_ask(connection, "migration/compatible") or "")
+    if is_too_old(current) or not is_served:
+        raise SchemaVersionError(_refusal(str(current)))
     return current
 
 

@@ -55,8 +55,13 @@ def is_too_old(version: str | None) -> bool:
     return version is not None and version != LAST_OF_BEFORE and OF_BEFORE.fullmatch(version) is not None
 
 
+def is_known(version: str | None) -> bool:
+    """Whether this code can migrate a schema of this version, or has nothing to migrate."""
+    return version is None or as_of_today(version) in known_versions()
+
+
 def is_to_be_migrated(version: str | None) -> bool:
-    return version != latest_version() and (version is None or as_of_today(version) in known_versions())
+    return version != latest_version() and is_known(version)
 
 
 def mark() -> str:

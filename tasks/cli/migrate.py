@@ -13,24 +13,29 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say which migrations are missing, and what each one locks.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Migrate the database to the schema of this version, and renew the rights of existing roles. May be repeated."""
+    """Migrate the database to the schema of this version, and renew the rights of existing roles. May be repeated. If
+    the schema is newer and serves this release, change nothing."""
     from queue_store.database.quick_look import has_nothing_to_migrate
-    from queue_store.database.versions import latest_version
+    from queue_store.database.versions import is_known, latest_version
 
     if has_nothing_to_migrate():
         before, missing = latest_version(), []
     else:
         before, missing = _migrate(dry_run)
+    version = latest_version() if is_known(before) else before
     if as_json:
         write_json(
-            {
-                "version_before": before,
-                "version": latest_version(),
-                "is_dry_run": dry_run,
-                "migrations": missing,
-            }
+            {"version_before": before, "version": version, "is_dry_run": dry_run, "migrations": missing}
         )
-        return
+    elif version != latest_version():
+        say(f"The schema is at {version}, which is newer and serves this release: nothing to do.")
+    else:
+        _tell(before, missing, dry_run)
+
+
+def _tell(before: str | None, missing: "list[Migration]", dry_run: bool) -> None:
+    from queue_store.database.versions import latest_version
+
     for migration in missing:
         if dry_run:
             say(f"{migration.version}: {migration.description}")
@@ -45,13 +50,15 @@ def migrate(dry_run: bool, as_json: bool) -> None:
 
 
 def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
-    """Return the schema's version before the migration, and the migrations that were missing."""
+    """Return the schema's version before the migration, and the migrations that were missing. Of a newer schema, the
+    roles keep the rights that the newer release has granted."""
     from queue_store.database import schema
+    from queue_store.database.versions import is_known
 
     with opened_database("migrate") as database:
         before = schema.current_version(database.engine)
         missing = schema.missing_migrations(database.engine)
-        if not dry_run:
+        if not dry_run and is_known(before):
             schema.migrate(database.engine)
             _grant_again(database)
     return before, missing

@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from queue_store.database import schema, versions
+from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.liveness import worker_processes
 from queue_store.schedule.recurring import database_time
@@ -105,7 +105,7 @@ def run(
         with database.hold():  # raises a clear error now if the database cannot be reached
             pass
         schema.migrate(database.engine)
-        report.migrated(versions.latest_version())
+        report.migrated(schema.version_of(database))
         queues = sorted({flow.celery_queue for flow in flows.values()})
         flower_url = start_fleet(supervisor, database, directory, queues, worker_options)
         supervisor.everything_is_up()

@@ -103,6 +103,20 @@ def test_migrate_brings_the_schema_and_exits(empty_database_url: str, redis_url:
     database.dispose()
 
 
+def test_migrate_ends_well_on_the_schema_of_the_next_release(
+    own_database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The other services wait until this one has ended with 0, even if operators go back to the old release."""
+    database = connect(own_database_url)
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE schema_version SET version_num = '9999_newer'")
+    database.dispose()
+    deployment = Deployment(own_database_url, redis_url, tmp_path)
+    with deployment.running("migrate") as process:
+        assert process.wait(30) == 0, deployment.log("migrate").read_text()
+    assert "at 9999_newer, which is newer and serves this release" in deployment.log("migrate").read_text()
+
+
 @pytest.mark.timeout(240)  # three processes start, on a machine that may be busy
 def test_beat_control_and_worker_process_a_record_and_show_that_they_live(
     deployment: Deployment, database: DatabaseManager

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from queue_store.database.manager import DatabaseManager
@@ -80,6 +81,16 @@ def test_a_configured_database_is_not_filled_unasked(
     with database.transaction() as cursor:
         assert cursor.execute("SELECT count(*) FROM processing_queue").fetchone() == (0,)
     assert reason_for_no_sample(True, is_loaded=True, is_embedded=False) is None
+
+
+def test_the_schema_of_the_next_release_is_left_alone(directory: Path, own_database_url: str) -> None:
+    with psycopg.connect(own_database_url) as connection:
+        connection.execute("UPDATE schema_version SET version_num = '9999_newer'")
+    up = Up(directory, "--once", environment={"DATABASE_URL": own_database_url})
+    assert up.wait() == 0, up.output
+    assert "version 9999_newer, which is newer and serves this release: nothing to do" in up.output
+    with psycopg.connect(own_database_url) as connection:
+        assert connection.execute("SELECT version_num FROM schema_version").fetchall() == [("9999_newer",)]
 
 
 def test_the_document_is_written_once_and_before_ctrl_c(directory: Path) -> None:

@@ -1,11 +1,16 @@
 """A second server that follows a first one, for tests that read from a replica or promote it."""
 
+import select
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Cursor
 
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
@@ -18,6 +23,11 @@ from tests.workers.processes import wait_until
 
 SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "hot_standby_feedback": "on",
                             "wal_receiver_status_interval": "1s"}  # fmt: skip
+CANCELS_READINGS = {"hot_standby_feedback": "off", "max_standby_streaming_delay": "0"}
+REMOVED_ROWS = (
+    "CREATE TABLE IF NOT EXISTS removed (id int)", "INSERT INTO removed VALUES (1)", "DELETE FROM removed",
+    "VACUUM removed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,20 @@ class Pair:
             lambda: bool(self._on_replica(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")), "the replica"
         )
 
+    def remove_rows(self) -> None:
+        """Deletes and vacuums rows on the primary. A replica with CANCELS_READINGS then cancels every reading that has
+        an older snapshot."""
+        with psycopg.connect(self.primary.url(), autocommit=True) as connection:
+            for statement in REMOVED_ROWS:
+                connection.execute(statement.encode())
+
+    def end_reading(self, cursor: Cursor[Any]) -> None:
+        """Makes a replica with CANCELS_READINGS end the session of this reading, and waits until the session has
+        ended."""
+        cursor.execute("DECLARE held CURSOR FOR SELECT FROM pg_class")  # holds a snapshot
+        self.remove_rows()
+        assert select.select([cursor.connection.fileno()], [], [], 20)[0], "the replica ended no reading"
+
     def promote(self) -> None:
         """Makes the replica accept writes from now on."""
         self._on_replica("SELECT pg_promote()")
@@ -89,9 +113,12 @@ def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
 
 
 @contextmanager
-def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[Pair]:
+def running_pair(
+    primary_settings: Mapping[str, str] | None = None, replica_settings: Mapping[str, str] | None = None
+) -> Iterator[Pair]:
     """The replica begins as a copy of the stopped primary's files. Its name is `standby`. `primary_settings`:
-    additional settings with which the primary starts again, just before the replica starts."""
+    additional settings with which the primary starts again, just before the replica starts. `replica_settings`:
+    additional settings of the replica."""
     with reachable_directory() as directory, ExitStack() as stack:
         primary = EmbeddedPostgres(directory / "primary", settings=SETTINGS)
         stack.callback(primary.stop)
@@ -100,7 +127,7 @@ def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[
         schema.migrate(database.engine)
         database.dispose()
         primary.stop()
-        replica = EmbeddedPostgres(directory / "replica", settings=SETTINGS)
+        replica = EmbeddedPostgres(directory / "replica", settings=SETTINGS | dict(replica_settings or {}))
         stack.callback(replica.stop)
         _copy(primary.data_directory, replica.data_directory)
         primary.settings.update(primary_settings or {})

@@ -1,0 +1,65 @@
+"""The weekly reset reads each failed record a few times, even if all of them have a dedup_key and are of one flow."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from queue_store import maintenance
+from queue_store.maintenance import weekly_reset
+from queue_store.settings import ProcessorSettings
+from tests.support.restoring import restore_rows
+from tests.support.servers import connect
+from tests.support.store import Store, store_on
+
+RECORDS, PAGE, TIMES = 20_000, 100, 5
+FILL = """
+INSERT INTO processing_queue (flow_name, status, retry_count, error_message, dedup_key, updated_at)
+SELECT 'sample', 'failed', 1, 'ValueError: no', 'key ' || n %% (%(records)s / %(twins)s),
+    now() - (%(records)s - n) * interval '1 minute'
+FROM generate_series(1, %(records)s) n
+"""
+READ = """
+SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'processing_queue')::bigint
+    + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'processing_queue')::bigint
+"""
+
+
+@pytest.fixture(params=["statistics of a full table", "statistics of an empty table"])
+def own_store(
+    own_database_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Store, bool]]:
+    monkeypatch.setattr(weekly_reset, "RECORDS_AT_ONCE", PAGE)
+    manager = connect(own_database_url)
+    with store_on(manager) as store:
+        store.add_flow()
+        store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
+        store.execute("ANALYZE processing_queue")
+        yield store, request.param == "statistics of a full table"
+    manager.dispose()
+
+
+def fill(store: Store, twins: int, *, analyse: bool) -> None:
+    with store.database.transaction() as cursor:
+        restore_rows(cursor)
+        cursor.execute(FILL.encode(), {"records": RECORDS, "twins": twins})
+    if analyse:
+        store.execute("ANALYZE processing_queue")
+
+
+def records_read(store: Store) -> int:
+    """How many records this process's only session has read so far."""
+    store.execute("SELECT pg_stat_force_next_flush()")
+    store.execute("SELECT pg_stat_clear_snapshot()")
+    return int(store.value(READ))
+
+
+@pytest.mark.parametrize("twins", [1, 10, RECORDS], ids=["distinct keys", "ten of each key", "one key"])
+def test_the_number_of_records_read_grows_with_the_number_of_failed_records(
+    own_store: tuple[Store, bool], twins: int
+) -> None:
+    store, analyse = own_store
+    fill(store, twins, analyse=analyse)
+    before = records_read(store)
+    with maintenance.begin(store.database, "reset", dry_run=True, actor="anna") as run:
+        assert maintenance.reset_failed(run, ProcessorSettings(), 3) == RECORDS // twins
+    assert RECORDS <= records_read(store) - before <= TIMES * RECORDS
