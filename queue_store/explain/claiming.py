@@ -5,6 +5,7 @@ from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 from queue_store.plural import plural, word
+from queue_store.readings.waiting_for_keys import read_flows_waiting_for_keys
 
 PENDING = ("pending",)
 
@@ -113,15 +114,7 @@ def runs_capped(facts: Facts) -> Reason | None:
 @reason("waiting_for_key", of=PENDING)
 def waiting_for_key(facts: Facts) -> Reason | None:
     record = facts.record
-    if record.order_key is None:
-        return None
-    parameters = {
-        "flow_name": record.flow_name,
-        "order_key": record.order_key,
-        "id": record.id,
-        "failure_blocks_key": facts.flow.failure_blocks_key,
-    }
-    earlier = facts.cursor.execute(sql("explain/order_key"), parameters).fetchone()
+    earlier = _comes_first(facts, record.id, record.order_key)
     if earlier is None:
         return None
     text = (
@@ -129,6 +122,36 @@ def waiting_for_key(facts: Facts) -> Reason | None:
         "first."
     )
     return Reason("waiting_for_key", text, details={"record_id": earlier[0], "status": earlier[1]})
+
+
+@reason("waiting_for_key", of=(FLOW,))
+def all_waiting_for_keys(facts: Facts) -> Reason | None:
+    """No due record can be claimed. The oldest due record is the example."""
+    waiting = facts.waiting
+    if waiting.oldest_due_id is None:
+        return None
+    earlier = _comes_first(facts, waiting.oldest_due_id, waiting.oldest_due_key)
+    if earlier is None or not read_flows_waiting_for_keys(facts.cursor, [facts.flow_name]):
+        return None
+    text = (
+        "No due record can be claimed now, because each waits for an earlier record with the same order_key. For "
+        f"example, record {waiting.oldest_due_id} waits for record {earlier[0]}, which is {earlier[1]}: "
+        f"`queuectl explain {earlier[0]}`."
+    )
+    return Reason("waiting_for_key", text, details={"record_id": earlier[0], "status": earlier[1]})
+
+
+def _comes_first(facts: Facts, record_id: int, order_key: str | None) -> tuple[int, str] | None:
+    """The id and the status of the record that must finish before this record can be claimed."""
+    if order_key is None:
+        return None
+    parameters = {
+        "flow_name": facts.flow_name,
+        "order_key": order_key,
+        "id": record_id,
+        "failure_blocks_key": facts.flow.failure_blocks_key,
+    }
+    return facts.cursor.execute(sql("explain/order_key"), parameters).fetchone()
 
 
 @reason("isolated_as_suspect", of=PENDING)

@@ -102,6 +102,8 @@ class Waiting:
 
     due_count: int
     oldest_due_at: datetime | None
+    oldest_due_id: int | None
+    oldest_due_key: str | None
     next_due_at: datetime | None
     suspect_count: int
 

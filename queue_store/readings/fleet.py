@@ -12,6 +12,7 @@ from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
 
 RECENT_DEATH_SECONDS = 3600.0
+GONE_LIMIT = 2000  # this many silent and dead processes are read, and every living one
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class RunsAlive:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The worker processes, including those that died in the last hour, and the runs by flow."""
+    """The worker processes, including those that fell silent or died in the last hour, and the runs by flow. Every
+    living process is included, but at most GONE_LIMIT others."""
 
     processes: list[WorkerProcessReading]
     runs: list[RunsAlive]
@@ -97,7 +99,11 @@ class Fleet:
 
 
 def read_fleet(cursor: Cursor[Any], settings: ProcessorSettings) -> Fleet:
-    parameters = {"lease_seconds": settings.lease_seconds, "seconds": RECENT_DEATH_SECONDS}
+    parameters = {
+        "lease_seconds": settings.lease_seconds,
+        "seconds": RECENT_DEATH_SECONDS,
+        "gone_limit": GONE_LIMIT,
+    }
     return Fleet(
         rows_as(cursor.execute(sql("readings/worker_processes"), parameters), WorkerProcessReading),
         rows_as(cursor.execute(sql("readings/runs_alive"), parameters), RunsAlive),

@@ -16,7 +16,6 @@ class SetUp:
 
     server_version_number: int
     clock: datetime
-    is_read_only: bool
     autovacuum_is_on: bool
     counts_are_tracked: bool
     extensions: list[str]
@@ -40,11 +39,15 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class OwnConnectionLimit:
-    """A connection limit of the database or of a login, in addition to the server's limit."""
+    """A connection limit of the database or of a login, in addition to the server's limit. `worker_count`: how many of
+    the open connections belong to workers. `worker_share`: the part of all the workers' connections that counts towards
+    this limit, from 0 to 1."""
 
     holder: str
     connection_limit: int
     connection_count: int
+    worker_count: int
+    worker_share: float
 
 
 def read_set_up(cursor: Cursor[Any], prepared_seconds: float) -> SetUp:

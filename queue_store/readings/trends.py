@@ -1,5 +1,6 @@
 """How deep the queue was, which values are usual, and how reliably the database could be reached."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,9 +58,11 @@ def read_days(cursor: Cursor[Any], days: int) -> list[Day]:
     return rows_as(cursor.execute(sql("readings/days"), {"days": days}), Day)
 
 
-def read_depths(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Depth]:
-    """Oldest first."""
-    parameters = {"seconds": seconds, "flow_name": flow_name}
+def read_depths(
+    cursor: Cursor[Any], seconds: float, flow_name: str | None = None, *, not_waiting: Collection[str] = ()
+) -> list[Depth]:
+    """Oldest first. The records of the flows `not_waiting` do not count as waiting."""
+    parameters = {"seconds": seconds, "flow_name": flow_name, "not_waiting": list(not_waiting)}
     return rows_as(cursor.execute(sql("readings/depths"), parameters), Depth)
 
 

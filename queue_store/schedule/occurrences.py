@@ -6,7 +6,7 @@ worker of an occurrence sends heartbeats while it works. If this worker falls si
 occurrence over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,14 @@ def leave(cursor: Cursor[Any], beat_id: UUID) -> None:
 def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
     """Idempotent."""
     cursor.execute(sql("schedule/notice_occurrence"), {"entry": entry, "due_at": due_at})
+
+
+def skip_removed(cursor: Cursor[Any], entries: Sequence[str], late_seconds: float) -> None:
+    """Skips the late occurrences whose entry is not in `entries`, the schedule of the leading beat. During a deploy,
+    some workers may still have the entry. So an occurrence is skipped only if it was due more than `late_seconds` ago,
+    and if no worker has sent a heartbeat for it since then. The occurrences of recurring flows stay as they are."""
+    parameters = {"entries": list(entries), "late_seconds": late_seconds}
+    cursor.execute(sql("schedule/skip_removed_occurrences"), parameters)
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_store.alerting import alerts, contacts
+from queue_store.alerting import alerts, contacts, sentinel
 from queue_store.alerting.findings import Finding
 from queue_store.database import driver_errors
 from queue_store.database.bounded_read import bounded_read
@@ -13,7 +13,7 @@ from queue_store.settings import ProcessorSettings
 from ..monitoring.connection_checks import note_success, remember_failure
 from ..monitoring.connection_holders import last_known
 from ..monitoring.databases import STATEMENT_SECONDS
-from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
+from ..monitoring.rules import BROKER_CODES, JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
 from .sending import WORKER, send_notifications
 from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase, note_usable
@@ -87,16 +87,22 @@ def _what_is_wrong(
 def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         contacts.forget_silent(cursor)
+        left = BROKER_CODES if sentinel.is_another_process(cursor) else frozenset[str]()
         alerts.update(
             cursor,
-            judgement.findings,
-            _judged_codes(judgement.findings),
+            [finding for finding in judgement.findings if finding.code not in left],
+            _judged_codes(judgement, left),
             judgement.judged_at,
             judgement.held_keys,
         )
 
 
-def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """The codes whose alerts may be resolved. If a rule raised an error, no alert may be resolved, because the problem
-    that this rule looks for may still exist."""
-    return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES
+def _judged_codes(judgement: Judgement, left: frozenset[str]) -> list[str]:
+    """The codes whose alerts may be resolved. `left`: the codes that are left to the sentinel. Each process sees the
+    broker over its own network. If several processes judged the broker, one of them could open an alert that another
+    one resolves, again and again. If a rule raised an error, no alert may be resolved, because the problem that this
+    rule looks for may still exist."""
+    if any(finding.code == RULE_FAILED for finding in judgement.findings):
+        return []
+    unjudged = left if judgement.reads_broker else BROKER_CODES
+    return [code for code in JUDGED_CODES if code not in unjudged]

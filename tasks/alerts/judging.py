@@ -31,14 +31,15 @@ ANSWER_SECONDS = 30.0
 class Judgement:
     """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
     answered. `held_keys`: the keys of alerts that cannot be judged while processing is stopped. These alerts stay as
-    they are. `takes_writes` is False on a standby or a read-only server. Findings from such a server may be out of
-    date."""
+    they are. `reads_broker` is False in a process without the URL of a broker. `takes_writes` is False on a standby or
+    a read-only server. Findings from such a server may be out of date."""
 
     judged_at: datetime
     findings: list[Finding]
     attempts: int
     response_time_ms: float
     held_keys: list[str]
+    reads_broker: bool
     takes_writes: bool
 
 
@@ -81,13 +82,15 @@ def _judge(
     remember(settings, database.name, snapshot.server)
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         schedule = read_schedule(cursor)
-    findings = judge(replace(snapshot, schedule=schedule, broker=read_broker()))
+    broker = read_broker()
+    findings = judge(replace(snapshot, schedule=schedule, broker=broker))
     return Judgement(
         judged_at,
         findings,
         attempt,
         snapshot.response_time_ms,
         keys_held_by_stops(snapshot),
+        reads_broker=broker is not None,
         takes_writes=not snapshot.server.takes_no_writes,
     )
 

@@ -33,7 +33,8 @@ FIRST_LINE_LENGTH = 300
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
 @json_option
 def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json: bool) -> None:
-    """Judge the queue. The command needs no worker and no beat.
+    """Judge the queue. The command needs no worker and no beat. Without CELERY_BROKER_URL, the command does not judge
+    the broker.
 
     The first line sums up the result. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 the
     queue cannot be judged.

@@ -10,12 +10,12 @@ VISIBILITY_SECONDS = 3_600  # Celery's default; nobody needs to change it
 
 
 def broker() -> Diagnosis:
-    if not app.conf.broker_url:
+    reading, set_up = read_broker(), read_broker_set_up()
+    if reading is None:
         return warning(
             "No broker is named: workers find records only by polling.",
             "set CELERY_BROKER_URL to the Redis of the fleet",
         )
-    reading, set_up = read_broker(), read_broker_set_up()
     if not reading.is_reachable:
         return warning(
             f"It does not answer within {BROKER_SECONDS:g} s: workers find records by polling, more slowly.",

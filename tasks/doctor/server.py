@@ -14,7 +14,7 @@ def database(facts: ServerFacts) -> Diagnosis:
     version = facts.server.server_version
     if facts.set_up.server_version_number < OLDEST_SERVER:
         return problem(f"Postgres {version} is too old.", "upgrade the server to Postgres 15 or newer")
-    if facts.set_up.is_read_only:
+    if facts.server.takes_no_writes:
         kind = "a standby" if facts.server.is_replica else "set to read-only, often because its disk is full"
         return problem(
             f"Postgres {version} takes no writes: it is {kind}.",

@@ -1,10 +1,12 @@
 """Checks what keeps the server usable: vacuum, short transactions, and room for connections."""
 
 from datetime import timedelta
+from math import ceil
 
 from queue_store.plural import plural, word
 from queue_store.queue_schema import server_wide_name
 from queue_store.readings.activity import TableReading
+from queue_store.readings.set_up import OwnConnectionLimit
 
 from ..monitoring.capacity import CONNECTIONS_EACH
 from ..monitoring.rules import judge
@@ -56,30 +58,37 @@ def transactions(facts: QueueFacts) -> Diagnosis:
 
 
 def connections(facts: QueueFacts) -> Diagnosis:
-    """Compares the connections that the server allows with those that the fleet needs: two for each worker
-    process."""
+    """Compares the connections that the server, the database and the logins allow with those that the fleet needs: two
+    for each worker process. A login needs connections only for the processes that use it."""
     if found := of_findings(judge(facts.snapshot, ["server_connections", "pool_utilization"])):
         return found
     server, processes = facts.snapshot.server, len(facts.snapshot.fleet.alive)
     worker = f"{server_wide_name()} worker "
     of_workers = sum(c.connection_count for c in server.connections if c.application_name.startswith(worker))
     needed = max(CONNECTIONS_EACH * processes, of_workers)
-    limits = [("the server", server.connection_limit, server.connection_count)]
-    limits += [(o.holder, o.connection_limit, o.connection_count) for o in facts.server.own_connection_limits]
-    for holder, limit, open_now in limits:
-        wanted = needed + max(0, open_now - of_workers)
-        judged = facts.server.settings.alert_thresholds.judge(
-            "pool_utilization", 100 * wanted / max(limit, 1)
-        )
-        if judged:
-            say = problem if wanted > limit else warning
-            return say(
-                f"{processes} worker processes need {needed} connections. Together with other clients, {wanted} are "
-                f"needed; {holder} allows {limit}.",
-                "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
-            )
+    of_server = OwnConnectionLimit(
+        "the server", server.connection_limit, server.connection_count, of_workers, worker_share=1
+    )
+    for limit in (of_server, *facts.server.own_connection_limits):
+        if found := _is_tight(facts.server, limit, needed, processes):
+            return found
     return ok(
         f"{server.connection_count} of {server.connection_limit} are open; "
         f"{plural(processes, 'worker process', 'worker processes')} {word(processes, 'needs', 'need')} "
         f"{needed}, and may open up to {facts.snapshot.fleet.pool_capacity}."
+    )
+
+
+def _is_tight(facts: ServerFacts, limit: OwnConnectionLimit, needed: int, processes: int) -> Diagnosis | None:
+    """Judges one connection limit. `needed`: how many connections all `processes` need."""
+    of_holder = ceil(needed * limit.worker_share)
+    wanted, allowed = of_holder + max(0, limit.connection_count - limit.worker_count), limit.connection_limit
+    if not facts.settings.alert_thresholds.judge("pool_utilization", 100 * wanted / max(allowed, 1)):
+        return None
+    part = "" if of_holder == needed else f", {of_holder} of them with {limit.holder}"
+    say = problem if wanted > allowed else warning
+    return say(
+        f"{processes} worker processes need {needed} connections{part}. Together with other clients, {wanted} are "
+        f"needed; {limit.holder} allows {allowed}.",
+        "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
     )

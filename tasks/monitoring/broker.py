@@ -40,10 +40,11 @@ class BrokerReading:
     error_reply: str | None = None
 
 
-def read_broker() -> BrokerReading:
-    """Never raises. A broker that does not answer within BROKER_SECONDS counts as unreachable."""
+def read_broker() -> BrokerReading | None:
+    """Never raises. A broker that does not answer within BROKER_SECONDS counts as unreachable. Returns None if this
+    process has no URL of a broker, because then it knows nothing about the broker."""
     if not app.conf.broker_url:
-        return BrokerReading(is_reachable=False)
+        return None
     try:
         client = connect(app.conf.broker_url)
     except ValueError:  # not Redis

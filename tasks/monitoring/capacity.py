@@ -26,7 +26,7 @@ def calculate_capacity_utilization() -> dict[str, Any]:
     snapshot = take_snapshot(database, settings, with_integrity=False)
     days, replica_problem = read_beside(database, lambda cursor: read_days(cursor, GROWTH_DAYS))
     capacity_per_hour = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
-    wanted, maximum = wanted_containers(snapshot.open.due, settings), maximum_containers(snapshot)
+    wanted, maximum = wanted_containers(snapshot.claimable.due, settings), maximum_containers(snapshot)
     load = snapshot.overall.pending + snapshot.overall.processing
     return {
         "current_load": load,
@@ -46,8 +46,8 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
     """Returns how many containers are needed to process all waiting records within an hour: ceil(waiting /
-    (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Records that are due later, or whose flow is stopped,
-    do not count as waiting."""
+    (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Records that are due later do not count as
+    waiting. Nor do the records of a flow that is stopped, or in which no due record can be claimed."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 

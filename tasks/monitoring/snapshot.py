@@ -1,6 +1,10 @@
 """Everything that the rules judge. A judgement reads the snapshot once, for all rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Cursor
 
 from queue_store.alerting.contacts import Contact, UnheardAlerts, read_contacts, read_unheard_alerts
 from queue_store.database.bounded_read import bounded_read
@@ -24,6 +28,7 @@ from queue_store.readings.trends import (
     read_connection_success,
     read_depths,
 )
+from queue_store.readings.waiting_for_keys import read_flows_waiting_for_keys
 from queue_store.readings.windows import RecentOutcomes, Window, read_recent_outcomes, read_window
 from queue_store.settings import ProcessorSettings
 
@@ -33,13 +38,16 @@ from .databases import STATEMENT_SECONDS
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 RATE_MINIMUM_SECONDS = 600.0
+BACKLOG_RECORDS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`recent`: the outcomes of each registered flow that is not stopped and whose oldest due record has waited for at
-    least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `schedule` and `broker`
-    are None if they were not read."""
+    least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `waiting_for_keys`: the
+    flows that would have a low rate or a backlog, but in which no due record can be claimed, because each waits for an
+    earlier record of its order_key. `recent` leaves these flows out, and their records do not count as waiting in
+    `depths`. `schedule` and `broker` are None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -58,6 +66,7 @@ class Snapshot:
     baselines: dict[str, Baseline]
     depths: list[Depth]
     connection_success: ConnectionSuccess
+    waiting_for_keys: frozenset[str] = frozenset()
     contacts: list[Contact] = field(default_factory=list[Contact])
     unheard: UnheardAlerts = field(default_factory=UnheardAlerts)
     violations: list[Violation] = field(default_factory=list[Violation])
@@ -69,6 +78,15 @@ class Snapshot:
         """The summed counts of all registered flows that are not stopped. Only due records of these flows wait for
         workers."""
         return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
+
+    @property
+    def claimable(self) -> FlowCounts:
+        """As `open`, but without the flows in `waiting_for_keys`."""
+        return add_up(
+            flow
+            for flow in self.flows
+            if flow.is_registered and not flow.is_stopped and flow.flow_name not in self.waiting_for_keys
+        )
 
 
 def take_snapshot(
@@ -86,6 +104,7 @@ def take_snapshot(
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
         baselines = read_baselines(cursor)
+        recent, waiting_for_keys = _read_rates(cursor, settings, flows, baselines)
         return Snapshot(
             settings=settings,
             response_time_ms=response_time_ms,
@@ -93,7 +112,8 @@ def take_snapshot(
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),
             day=read_window(cursor, DAY_SECONDS, with_histograms=with_percentiles_of_day),
-            recent=read_recent_outcomes(cursor, _rate_windows(flows)),
+            recent=recent,
+            waiting_for_keys=waiting_for_keys,
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
@@ -102,7 +122,7 @@ def take_snapshot(
             switches=read_switches(cursor),
             server=read_server(cursor),
             baselines=baselines,
-            depths=read_depths(cursor, HOUR_SECONDS),
+            depths=read_depths(cursor, HOUR_SECONDS, not_waiting=waiting_for_keys),
             connection_success=read_connection_success(cursor),
             contacts=read_contacts(cursor),
             unheard=read_unheard_alerts(cursor),
@@ -110,8 +130,26 @@ def take_snapshot(
         )
 
 
-def _rate_windows(flows: list[FlowCounts]) -> dict[str, float]:
-    return {f.flow_name: seconds for f in flows if (seconds := rate_window_seconds(f)) is not None}
+def _read_rates(
+    cursor: Cursor[Any],
+    settings: ProcessorSettings,
+    flows: list[FlowCounts],
+    baselines: Mapping[str, Baseline],
+) -> tuple[dict[str, RecentOutcomes], frozenset[str]]:
+    """Returns `recent` and `waiting_for_keys` of the snapshot. Only flows with few outcomes or many due records are
+    searched for a record that can be claimed, because only these flows can have a low rate or a backlog."""
+    windows = {f.flow_name: seconds for f in flows if (seconds := rate_window_seconds(f)) is not None}
+    recent = read_recent_outcomes(cursor, windows)
+    due = {f.flow_name: f.due for f in flows}
+    suspected = [
+        name
+        for name, found in recent.items()
+        if settings.alert_thresholds.judge("processing_rate", found.outcomes_per_hour, name)
+        or (name in baselines and found.outcomes_per_hour < baselines[name].outcomes_per_hour)
+        or due[name] > BACKLOG_RECORDS
+    ]
+    waiting = frozenset(read_flows_waiting_for_keys(cursor, suspected))
+    return {name: found for name, found in recent.items() if name not in waiting}, waiting
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:

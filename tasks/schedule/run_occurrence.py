@@ -26,8 +26,9 @@ ERROR_LENGTH = 2_000
 
 @waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
-    """Idempotent: does nothing for an occurrence that is already taken or has ended. Returns the state of the
-    occurrence, or None if nothing was done."""
+    """Idempotent: does nothing for an occurrence that is already taken or has ended. If the schedule of this process
+    lacks the entry, the occurrence is left to other workers. Returns the state of the occurrence, or None if nothing
+    was done."""
     schedule_entry = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
     if schedule_entry is None:
         logger.warning("the schedule has no entry %s any more", ascii(entry)[:80])

@@ -1,12 +1,13 @@
 """The scheduler of Celery beat, which keeps the occurrences of the schedule in Postgres.
 
-`beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each due
-time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest. Until
-an occurrence has ended, beat sends hints for it whenever no worker works on it. For plain intervals, beat stores no
-occurrences and only sends hints. Several beats may run. Normally, only the beat that holds the lease stores occurrences
-and sends hints. If a beat cannot read the schedule in the database, it sends the hints for plain intervals even without
-the lease. Hints from several beats do no harm. If no worker serves a Celery queue, the queue's list in Redis stays
-bounded: beat sends nothing to a list that is already long.
+`beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each
+due time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest.
+Until an occurrence has ended, beat sends hints for it whenever no worker works on it. If an entry is removed from
+`beat_schedule`, beat skips the entry's open occurrence as soon as that occurrence is ten minutes late. For plain
+intervals, beat stores no occurrences and only sends hints. Several beats may run. Normally, only the beat that holds
+the lease stores occurrences and sends hints. If a beat cannot read the schedule in the database, it sends the hints
+for plain intervals even without the lease. Hints from several beats do no harm. If no worker serves a Celery queue,
+the queue's list in Redis stays bounded: beat sends nothing to a list that is already long.
 """
 
 import logging
@@ -25,6 +26,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender
 from queue_store.errors import QueueStoreError
 from queue_store.queue_schema import celery_queue_name
+from queue_store.readings.schedule import LATE_SECONDS
 from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
 
@@ -130,11 +132,14 @@ class OccurrenceScheduler(Scheduler):
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 
     def _notice(self, cursor: Any, now: datetime) -> None:
+        """Stores the latest due time of each entry. Skips the late occurrences of entries that this schedule lacks."""
         timezone = ZoneInfo(self.app.conf.timezone or "UTC")
         for name, entry in self._kept.items():
             due_at = latest_due(entry.schedule, now, timezone)
             if due_at is not None:
                 occurrences.notice(cursor, name, due_at)
+        scheduled: dict[str, Any] = self.get_schedule() or {}
+        occurrences.skip_removed(cursor, [*self._kept, *scheduled], LATE_SECONDS)
 
     def _hint(self, entry: str, due_at: datetime) -> None:
         """Sends a hint. If the hint cannot be sent, a later `look` tries again."""

@@ -375,10 +375,9 @@ def test_judging_keeps_the_alerts(database: DatabaseManager, settings: Processor
         assert {alert.code for alert in alerts.read_alerts(cursor)} == {
             "failed_records",
             "beat_silent",
-            "broker_unreachable",
         }
     execute(database, "DELETE FROM processing_queue")
     check_queue(database, settings, notify=True)
     with database.transaction() as cursor:
         live = {alert.code for alert in alerts.read_alerts(cursor)}
-    assert live == {"beat_silent", "broker_unreachable"}
+    assert live == {"beat_silent"}

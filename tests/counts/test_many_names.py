@@ -9,6 +9,7 @@ from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from queue_store.flows import with_work
 from queue_store.readings.flow_counts import read_flow_counts
+from queue_store.readings.waiting_for_keys import read_flows_waiting_for_keys
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
@@ -69,6 +70,19 @@ def test_flows_with_work_are_found_in_time(many_names: DatabaseManager) -> None:
     with many_names.transaction() as cursor:
         cursor.execute(REGISTER)
         assert len(with_work(cursor)) == 10_000
+
+
+@direct_only
+@pytest.mark.parametrize("order_key", [None, "one"])
+def test_flows_whose_due_records_cannot_be_claimed_are_found_in_time(
+    many_names: DatabaseManager, order_key: str | None
+) -> None:
+    with many_names.transaction() as cursor:
+        names = [row[0] for row in cursor.execute("SELECT flow_name FROM processing_queue").fetchall()]
+        cursor.execute("UPDATE processing_queue SET order_key = %s", (order_key,))
+        assert read_flows_waiting_for_keys(cursor, names) == set()
+        cursor.execute("UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'")
+        assert len(read_flows_waiting_for_keys(cursor, names)) == 10_000
 
 
 @direct_only

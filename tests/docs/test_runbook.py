@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing.hints import CeleryHintSender
 from tasks.app import app
 from tasks.cli import main
 from tasks.monitoring import distributed_system_maintenance
@@ -29,6 +30,7 @@ from tests.support import filling, troubles
 from tests.support.answering_broker import answering_broker
 from tests.support.documents import ROOT
 
+GONE = "redis://127.0.0.1:1/0"
 TOKEN = re.compile(
     r"<!-- state: (?P<state>\w+) -->|"
     r"^(?P<indent> *)```(?P<language>\w+)(?: exit=(?P<exit>\d))?\n(?P<code>.*?)^ *```$",
@@ -95,7 +97,7 @@ def beat_gone(database: DatabaseManager) -> None:
 
 def broker_gone(database: DatabaseManager) -> None:
     troubles.healthy(database)
-    app.conf.broker_url = None  # put back with the rest of the configuration
+    app.conf.broker_url = GONE  # put back with the rest of the configuration
 
 
 def broker_refusing(database: DatabaseManager) -> None:
@@ -148,6 +150,10 @@ def set_read_only(change: str) -> None:
     database_named().dispose()  # sessions keep the default that they began with
 
 
+def is_there(_: CeleryHintSender) -> bool:
+    return app.conf.broker_url != GONE
+
+
 REFUSING = ExitStack()
 READ_ONLY: list[str] = []
 FORGOTTEN: list[psycopg.Connection[Any]] = []
@@ -191,7 +197,7 @@ def _configured(
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     for name, value in filling.SHORT_LEASE.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.is_broker_reachable", lambda _: True)
+    monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.is_broker_reachable", is_there)
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: True)
     monkeypatch.setattr(app.conf, "broker_url", "redis://here")
     monkeypatch.setattr("tasks.alerts.judging.TRY_AGAIN_SECONDS", 0)

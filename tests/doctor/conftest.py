@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from queue_store.database import roles
 from queue_store.database.manager import DatabaseManager
+from queue_store.queue_schema import celery_queue_name
 from tasks.app import app
 from tasks.cli import main
 from tests.support import filling
@@ -60,7 +61,9 @@ def patient(
     roles.grant_roles(database)
     filling.add_flow(database)
     filling.add_worker_process(database, "alpha", celery_queues=["flows"])
-    filling.add_worker_process(database, "alpha", celery_queues=["control"], hostname="worker-2")
+    filling.add_worker_process(
+        database, "alpha", celery_queues=[celery_queue_name("control")], hostname="worker-2"
+    )
     found = Patient(database, own_database_url, redis_client)
     found.execute(
         "INSERT INTO beats (beat_id, hostname, pid, heartbeat_at)"

@@ -52,7 +52,7 @@ BY_STATEMENT: dict[str, tuple[str, str, str, str]] = {
     ),
     "no worker has a flow": (
         "UPDATE worker_processes SET flow_names = '{}'",
-        "workers", "warning", "No living worker process serves a flow",
+        "workers", "warning", "No living worker process serves any flow",
     ),
     "a deploy was not finished": (
         """UPDATE worker_processes SET versions = '{"processing-queue": "0.0.9"}' WHERE hostname = 'worker-2'""",

@@ -13,10 +13,12 @@ from . import (
     stop_rules,
     worker_rules,
 )
+from .broker_rules import BROKER_CODES
 from .register import RETIRED_CODES, RULE_FAILED, judge, registered_codes
 from .stop_rules import keys_held_by_stops
 
 __all__ = [
+    "BROKER_CODES",
     "JUDGED_CODES",
     "RULE_FAILED",
     "broker_rules",

@@ -9,6 +9,8 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
+# The codes whose findings depend on the broker as the judging process sees it.
+BROKER_CODES = frozenset({"broker_unreachable", "broker_refuses", "messages_quarantined", "control_queue"})
 # An error reply begins with a code. NEXT_STEPS holds the next step for each code.
 NEXT_STEPS = {
     "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or make this one primary (REPLICAOF NO "

@@ -6,11 +6,10 @@ from queue_store.alerting.findings import Finding
 from queue_store.plural import plural, word
 from queue_store.readings.windows import Window
 
-from ..snapshot import HOUR_SECONDS, Snapshot
-from .handler_rules import how_to_end, is_held_up
+from ..snapshot import BACKLOG_RECORDS, HOUR_SECONDS, Snapshot
+from .handler_rules import handlers_in_the_way, how_to_end
 from .register import rule
 
-BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
 BACKLOG_LOOKS = 20  # this many of the last 30 minutes must have a stored depth; only a fold stores a depth
 BASELINE_WEEKS = 2
@@ -42,7 +41,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the outcomes per hour while due work was waiting."""
+    """Judges the outcomes per hour while due work was waiting that could be claimed."""
     for flow_name, recent in snapshot.recent.items():
         figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
@@ -61,8 +60,8 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
 def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
     """If hung handlers occupy the flow's worker processes, advises ending these handlers instead of adding
     containers."""
-    if is_held_up(snapshot, flow_name):
-        return how_to_end(snapshot.hung_handlers)
+    if hung := handlers_in_the_way(snapshot, flow_name):
+        return how_to_end(hung)
     return "see whether workers are alive and busy, then add containers or raise the batch size: queuectl capacity"
 
 
@@ -169,14 +168,15 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed."""
+    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed. A flow in
+    which no due record can be claimed does not count."""
     if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute
     looks = [d for d in snapshot.depths if (newest - d.minute).total_seconds() <= BACKLOG_SECONDS]
     span_seconds = (newest - looks[0].minute).total_seconds()
     least = min(look.waiting for look in looks)
-    waits = (snapshot.open.oldest_due_seconds or 0) > BACKLOG_SECONDS
+    waits = (snapshot.claimable.oldest_due_seconds or 0) > BACKLOG_SECONDS
     if waits and span_seconds >= BACKLOG_SECONDS and len(looks) >= BACKLOG_LOOKS and least > BACKLOG_RECORDS:
         yield Finding(
             code="backlog",
@@ -191,7 +191,8 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("rate_below_usual")
 def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
-    """The flow has far fewer outcomes than is usual for this hour of the week, while due work waits."""
+    """The flow has far fewer outcomes than is usual for this hour of the week, while due work waits that can be
+    claimed."""
     share = 1 - snapshot.settings.baseline_drop_percent / 100
     for flow_name, recent in snapshot.recent.items():
         usual = snapshot.baselines.get(flow_name)

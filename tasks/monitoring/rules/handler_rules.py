@@ -22,7 +22,7 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
     for flow_name, of_flow in by_flow.items():
         yield Finding(
             code="hung_handlers",
-            level="critical" if is_held_up(snapshot, flow_name) else "warning",
+            level="critical" if handlers_in_the_way(snapshot, flow_name) else "warning",
             message=f"{flow_name}: {plural(len(of_flow), 'handler')} "
             f"{word(len(of_flow), 'runs', 'run')} far longer than usual: "
             + "; ".join(hung.text for hung in of_flow[:SHOWN])
@@ -34,10 +34,12 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def is_held_up(snapshot: Snapshot, flow_name: str) -> bool:
-    """Whether hung handlers, of this or any other flow, occupy every living worker process that serves this flow."""
+def handlers_in_the_way(snapshot: Snapshot, flow_name: str) -> list[HungHandler]:
+    """The hung handlers, of this or any other flow, that occupy the living worker processes that serve this flow. The
+    list is empty if one of these processes is free."""
     serving = {p.worker_process_id for p in snapshot.fleet.alive if flow_name in p.flow_names}
-    return bool(serving) and serving <= {hung.handler.worker_process_id for hung in snapshot.hung_handlers}
+    hung = [h for h in snapshot.hung_handlers if h.handler.worker_process_id in serving]
+    return hung if serving == {h.handler.worker_process_id for h in hung} else []
 
 
 def how_to_end(hung: list[HungHandler]) -> str:

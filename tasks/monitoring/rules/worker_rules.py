@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.plural import plural
+from queue_store.readings.fleet import GONE_LIMIT
 from queue_store.suggestions import closest
 
 from ..snapshot import Snapshot
@@ -152,12 +153,14 @@ def _over(limit: float, by_host: dict[str, float]) -> list[tuple[str, float]]:
 @rule("worker_deaths")
 def deaths(snapshot: Snapshot) -> Iterator[Finding]:
     dead = [process for process in snapshot.fleet.processes if process.state == "dead"]
+    is_cut_off = len(snapshot.fleet.processes) - len(snapshot.fleet.alive) >= GONE_LIMIT
     if len(dead) >= DEATHS:
         hosts = sorted({process.hostname for process in dead})
         yield Finding(
             code="worker_deaths",
             level="warning",
-            message=f"{len(dead)} worker process{'es' if len(dead) > 1 else ''} died or fell silent in the last hour, "
+            message=f"{'At least ' if is_cut_off else ''}{len(dead)} worker "
+            f"process{'es' if len(dead) > 1 else ''} died or fell silent in the last hour, "
             f"on {', '.join(hosts[:5])}.",
             next_step="look for frozen processes, for records that kill their process (queuectl failures), "
             "and for messages of the kernel's OOM killer",

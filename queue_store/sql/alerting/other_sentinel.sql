@@ -1,0 +1,5 @@
+-- Returns a row if a living worker process holds the lease of the sentinel, and this process is another one.
+SELECT w.worker_process_id
+FROM public.beat_leader l
+JOIN public.worker_processes w ON w.worker_process_id = l.watcher_id
+WHERE l.watches_until > clock_timestamp() AND w.state = 'running' AND (w.hostname, w.pid) <> (%(hostname)s, %(pid)s)

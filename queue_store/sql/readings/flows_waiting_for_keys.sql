@@ -1,0 +1,47 @@
+-- Those of the named flows in which every due record waits for an earlier record of its order_key, and no record with
+-- an order_key is being processed. So nothing can be claimed, however many workers there are. The caller names flows
+-- with due records. The statement first steps from key to key, until it finds a record that can be claimed, or a key
+-- whose record is being processed. A failed record that does not block its key costs a step of its own. After
+-- `key_limit` steps, the flow is left out, because the other keys are not known. Then the statement looks for a record
+-- without an order_key among the newest and the oldest due records of each priority. The newest come first, because the
+-- oldest lie behind the dead index entries of everything claimed since the last vacuum.
+SELECT named.flow_name
+FROM unnest(%(flow_names)s::text[]) AS named(flow_name)
+LEFT JOIN public.flows f ON f.flow_name = named.flow_name
+WHERE CASE WHEN EXISTS (
+    WITH RECURSIVE keys(order_key, after_id, status, scheduled_at, step) AS (
+        SELECT ''::text, 9223372036854775807, NULL::text, NULL::timestamptz, 0
+        UNION ALL
+        SELECT following.order_key,
+            CASE WHEN public.blocks_key(following.status, coalesce(f.failure_blocks_key, false))
+                THEN 9223372036854775807 ELSE following.id END,
+            following.status, following.scheduled_at, keys.step + 1
+        FROM keys
+        CROSS JOIN LATERAL (
+            SELECT q.order_key, q.id, q.status, q.scheduled_at FROM public.processing_queue q
+            WHERE q.flow_name = named.flow_name AND q.order_key >= keys.order_key
+                AND (q.order_key, q.id) > (keys.order_key, keys.after_id)
+                AND q.status IN ('pending', 'processing', 'failed')
+            ORDER BY q.order_key, q.id LIMIT 1
+        ) following
+        WHERE keys.step < %(key_limit)s
+    )
+    SELECT FROM keys
+    WHERE step = %(key_limit)s OR status = 'pending' AND scheduled_at <= now() OR EXISTS (
+        SELECT FROM public.running_keys running
+        WHERE running.flow_name = named.flow_name AND running.order_key = keys.order_key OFFSET 0)
+) THEN false ELSE NOT EXISTS (
+    SELECT FROM generate_series(0, 9) AS level(priority)
+    CROSS JOIN LATERAL (
+        (SELECT q.order_key FROM public.processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = named.flow_name AND q.priority = level.priority::smallint
+            AND q.scheduled_at <= now()
+        ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(record_limit)s)
+        UNION ALL
+        (SELECT q.order_key FROM public.processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = named.flow_name AND q.priority = level.priority::smallint
+            AND q.scheduled_at <= now()
+        ORDER BY q.scheduled_at, q.id LIMIT %(record_limit)s)
+    ) due
+    WHERE due.order_key IS NULL
+) END
