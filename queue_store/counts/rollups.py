@@ -7,6 +7,9 @@ reading is always exact.
 """
 
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
 
 from queue_store.database.index_plans import index_plans
 from queue_store.database.manager import DatabaseManager
@@ -48,12 +51,17 @@ def fold(database: DatabaseManager) -> int:
 
 
 def recount(database: DatabaseManager, *, dry_run: bool = False) -> list[Correction]:
+    """As `recount_in`, in a transaction of its own."""
+    with database.transaction() as cursor:
+        return recount_in(cursor, dry_run=dry_run)
+
+
+def recount_in(cursor: Cursor[Any], *, dry_run: bool = False) -> list[Correction]:
     """Count every row and correct the totals. This scans the whole table, so call it once a night. A dry run returns
     the same corrections, but does not apply them. Folds continue during a dry run."""
-    with database.transaction() as cursor:
-        if not dry_run:
-            cursor.execute(sql("counts/wait_for_rollups"))
-        return rows_as(cursor.execute(sql("counts/recount"), {"dry_run": dry_run}), Correction)
+    if not dry_run:
+        cursor.execute(sql("counts/wait_for_rollups"))
+    return rows_as(cursor.execute(sql("counts/recount"), {"dry_run": dry_run}), Correction)
 
 
 def _fold_step(database: DatabaseManager) -> int:

@@ -1,6 +1,8 @@
 """One execution of a maintenance operation. The row of an execution serves as its lock, and stores its heartbeat,
 progress and result."""
 
+import logging
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,16 +13,20 @@ from psycopg.types.json import Jsonb
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from queue_store.errors import AlreadyRunningError, MaintenanceError
+from queue_store.errors import AlreadyRunningError, MaintenanceError, QueueStoreError
 from queue_store.progress import OnProgress, ignore_progress
 from queue_store.redaction import redact
 
 SILENT_SECONDS = 120.0
+HEARTBEAT_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class MaintenanceRun:
-    """`on_progress` is called with the number of rows affected so far."""
+    """`on_progress` is called with the number of rows affected so far. Each chunk stores `affected_count` in its
+    transaction, so each change of this count needs a chunk, or a chunk right after it."""
 
     database: DatabaseManager
     id: int
@@ -32,19 +38,32 @@ class MaintenanceRun:
 
     @contextmanager
     def chunk(self) -> Generator[Cursor[Any]]:
-        """One transaction of work. The heartbeat comes first, so that an operation that was declared abandoned
-        changes nothing more.
+        """One transaction of work. Its last statement stores `affected_count` and a heartbeat. If the operation was
+        declared abandoned, that statement finds no row, and the transaction is rolled back. Until then, the
+        transaction does not lock the row of this execution, so other executions need not wait for long chunks.
 
         Raises MaintenanceError."""
-        with self.database.transaction() as cursor:
-            parameters = {"id": self.id, "affected_count": self.affected_count}
-            if cursor.execute(sql("maintenance/beat_maintenance_run"), parameters).fetchone() is None:
+        with self.beating(), self.database.transaction() as cursor:
+            yield cursor
+            if not _beat(cursor, self.id, self.affected_count):
                 raise MaintenanceError(
                     f"{self.operation} was silent for more than {SILENT_SECONDS:g} s and was declared abandoned: "
                     "what it committed stays; start it again for the rest"
                 )
-            yield cursor
         self.on_progress(self.affected_count)
+
+    @contextmanager
+    def beating(self) -> Generator[None]:
+        """Within this block, a thread renews the heartbeat over a connection of its own. So a statement may work for
+        longer than SILENT_SECONDS."""
+        ended = threading.Event()
+        thread = threading.Thread(target=_keep_beating, args=(self, ended), name="maintenance", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 @contextmanager
@@ -79,6 +98,22 @@ def begin(
     _finish(run, None)
 
 
+def _keep_beating(run: MaintenanceRun, ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_SECONDS):
+        try:
+            with run.database.transaction() as cursor:
+                if not _beat(cursor, run.id):
+                    return
+        except QueueStoreError as error:
+            logger.warning("no heartbeat for %s: %s", run.operation, error)
+
+
+def _beat(cursor: Cursor[Any], run_id: int, affected_count: int | None = None) -> bool:
+    """Returns whether the execution is still running. Without `affected_count`, the stored count stays as it is."""
+    parameters = {"id": run_id, "affected_count": affected_count}
+    return cursor.execute(sql("maintenance/beat_maintenance_run"), parameters).fetchone() is not None
+
+
 def _already_running(cursor: Cursor[Any], operation: str) -> AlreadyRunningError:
     row = cursor.execute(sql("maintenance/running_maintenance"), {"operation": operation}).fetchone()
     since = f" since {row[2]:%Y-%m-%d %H:%M:%S %Z}, started by {row[1]}, {row[3]} rows so far" if row else ""
@@ -89,10 +124,5 @@ def _finish(run: MaintenanceRun, error_message: str | None) -> None:
     with run.database.transaction() as cursor:
         cursor.execute(
             sql("maintenance/finish_maintenance_run"),
-            {
-                "id": run.id,
-                "affected_count": run.affected_count,
-                "result": Jsonb(run.result),
-                "error_message": error_message,
-            },
+            {"id": run.id, "result": Jsonb(run.result), "error_message": error_message},
         )

@@ -26,9 +26,8 @@ def repair(run: MaintenanceRun) -> dict[str, int]:
     """Returns the number of rows that each repair corrected, or in a dry run would correct. For wrong totals, the value
     is the number of flows. For the audit log, it is the number of problems that were found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
-    repaired[COUNTS] = len(rollups.recount(run.database, dry_run=run.dry_run))
+    repaired[COUNTS] = _recount(run)
     repaired[SEALS] = _seal_anew(run)
-    run.affected_count += repaired[COUNTS] + repaired[SEALS]
     run.result["repaired"] = repaired
     return repaired
 
@@ -49,6 +48,13 @@ def _repair(run: MaintenanceRun, name: str) -> int:
             return count
 
 
+def _recount(run: MaintenanceRun) -> int:
+    with run.chunk() as cursor:
+        corrections = rollups.recount_in(cursor, dry_run=run.dry_run)
+        run.affected_count += len(corrections)
+    return len(corrections)
+
+
 def _seal_anew(run: MaintenanceRun) -> int:
     """Seals all rows of the audit log again if the check of the seals finds problems. Returns the number of problems.
     Seals nothing in a dry run. Lost rows stay lost. A new row of the log lists the problems."""
@@ -60,4 +66,5 @@ def _seal_anew(run: MaintenanceRun) -> int:
         if found and not run.dry_run:
             parameters = {"id": run.id, "found": Jsonb(found)}
             cursor.execute(sql("maintenance/repair/broken_seals"), parameters)
+        run.affected_count += len(found)
     return len(found)

@@ -85,11 +85,11 @@ def nightly_review() -> dict[str, Any]:
     each hour of the week."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
-        with run.chunk():
-            corrections = rollups.recount(database)
+        with run.chunk() as cursor:
+            corrections = rollups.recount_in(cursor)
+            run.affected_count = len(corrections)
         with run.chunk() as cursor:
             learned = renew_baselines(cursor)
-        run.affected_count = len(corrections)
         run.result = {
             "corrections": {c.flow_name: [c.total, c.completed, c.failed, c.cancelled] for c in corrections},
             "baselines": learned,

@@ -59,6 +59,7 @@ OF_PRODUCERS: dict[str, type[Exception]] = {
     "53100": psycopg.Error,
     "57014": psycopg.Error,
     "22003": PayloadRejectedError,
+    "22009": PayloadRejectedError,
     "23514": PayloadRejectedError,
     "42P01": SchemaVersionError,
     "42883": SchemaVersionError,

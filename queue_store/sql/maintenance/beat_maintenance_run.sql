@@ -1,5 +1,7 @@
--- The first statement of every chunk of maintenance. Returns no row if the maintenance run was declared abandoned and
--- must stop.
-UPDATE public.maintenance_runs SET heartbeat_at = clock_timestamp(), affected_count = %(affected_count)s
+-- The last statement of every chunk of maintenance, and the heartbeat while a chunk works for long. For a heartbeat,
+-- `affected_count` is NULL, and the stored count stays as it is. Returns no row if the maintenance run was declared
+-- abandoned and must stop.
+UPDATE public.maintenance_runs
+SET heartbeat_at = clock_timestamp(), affected_count = coalesce(%(affected_count)s::bigint, affected_count)
 WHERE id = %(id)s AND state = 'running'
 RETURNING id

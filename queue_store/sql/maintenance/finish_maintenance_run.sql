@@ -1,8 +1,9 @@
+-- Stores how a maintenance run ended. The count was stored by its last chunk. The audit log gets a row, unless the run
+-- was a dry run or affected no rows.
 WITH finished AS (
     UPDATE public.maintenance_runs
     SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished' ELSE 'failed' END,
-        finished_at = clock_timestamp(), affected_count = %(affected_count)s, result = %(result)s,
-        error_message = %(error_message)s
+        finished_at = clock_timestamp(), result = %(result)s, error_message = %(error_message)s
     WHERE id = %(id)s AND state = 'running'
     RETURNING operation, actor, affected_count, dry_run, result
 )

@@ -2,7 +2,8 @@
 -- `max_retries`, and has attempts left under its flow's own limit. The flow does not declare `weekly_reset: false`. The
 -- flow of a Celery task always declares it. The number of the record's crash strikes is below `max_crash_strikes`, and
 -- below the flow's own limit if the flow declares one. The record failed before the reset began (`before`). The
--- record's flow has no unfinished record and no newer resettable record with the same dedup_key.
+-- record's flow has no unfinished record with the same dedup_key. A page may contain records that
+-- older_resettable_twins.sql has found, and the task leaves these records out.
 SELECT q.flow_name, q.updated_at, q.id
 FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s
@@ -14,13 +15,8 @@ WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strike
     AND q.updated_at < %(before)s
     AND (q.dedup_key IS NULL OR NOT EXISTS (
         SELECT FROM public.processing_queue twin
-        WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key AND twin.id <> q.id
-            AND (twin.status IN ('pending', 'processing')
-                OR twin.status = 'failed' AND twin.id > q.id AND twin.retry_count < %(max_retries)s
-                    AND twin.crash_strikes < %(max_crash_strikes)s AND twin.updated_at < %(before)s
-                    AND NOT EXISTS (
-                        SELECT FROM public.flows f
-                        WHERE f.flow_name = twin.flow_name AND (twin.retry_count > f.max_retries
-                            OR twin.crash_strikes >= (f.declared ->> 'max_crash_strikes')::integer)))))
+        WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key
+            AND twin.status IN ('pending', 'processing')
+        OFFSET 0))
 ORDER BY q.flow_name, q.updated_at, q.id
 LIMIT %(limit)s
