@@ -38,7 +38,7 @@ READ_ONLY = "25006"  # the server or only this session is read-only: `read_only`
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03", "57P04", "57P05")
 ENDS_THE_SESSION = ("FATAL", "PANIC")  # severities
-REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
+REJECTED_VALUES = ("22003", "22007", "22008", "22009", "22021", "22P02", "22P05", "23514")
 MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from queue_store.enqueueing.new_record import DEFAULT_PRIORITY, NewRecord
+from queue_store.enqueueing.new_record import DEFAULT_PRIORITY, NewRecord, in_utc
 from queue_store.errors import PayloadRejectedError
 from queue_store.records.payload import plain_text
 
@@ -52,6 +52,8 @@ def _end(record: NewRecord, now: datetime, unsaid: tuple[str, str]) -> bytes:
     due_at: object = unsaid[1] if record.scheduled_at is None else record.scheduled_at
     if isinstance(due_at, timedelta):
         due_at = now + due_at
+    elif isinstance(due_at, datetime):
+        due_at = in_utc(due_at)
     dedup_key = NULL if record.dedup_key is None else _escaped(record.dedup_key)
     order_key = NULL if record.order_key is None else _escaped(record.order_key)
     correlation_id = NULL if record.correlation_id is None else _escaped(record.correlation_id)

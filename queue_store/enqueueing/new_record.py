@@ -54,13 +54,18 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
     return {
         "payload": encode(record.payload).decode(),
         "priority": record.priority,
-        "scheduled_at": record.scheduled_at if isinstance(record.scheduled_at, datetime) else None,
+        "scheduled_at": in_utc(record.scheduled_at) if isinstance(record.scheduled_at, datetime) else None,
         "delay_seconds": _delay_seconds(record.scheduled_at),
         "dedup_key": plain(record.dedup_key),
         "order_key": plain(record.order_key),
         "correlation_id": plain(record.correlation_id),
         "trace_context": plain(record.trace_context) or current_trace_context(),
     }
+
+
+def in_utc(due_at: datetime) -> datetime:
+    """Postgres refuses offsets of 16 hours or more, and offsets with a fraction of a second. Python allows both."""
+    return due_at.astimezone(UTC)
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:

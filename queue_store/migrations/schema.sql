@@ -853,8 +853,10 @@ CREATE OR REPLACE FUNCTION public.payload_problem(wanted_flow_name text, payload
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-    SELECT public.schema_problem($2, f.declared -> 'payload_schema', f.declared -> 'payload_schema', 'payload')
-    FROM public.flows f
+    SELECT public.schema_problem(CASE jsonb_typeof($2) WHEN 'object' THEN $2 - '$version' ELSE $2 END,
+        s.payload_schema || jsonb_build_object('required', coalesce(s.payload_schema -> 'required', '[]') - '$version'),
+        s.payload_schema, 'payload')
+    FROM public.flows f, LATERAL (SELECT f.declared -> 'payload_schema') AS s(payload_schema)
     WHERE f.flow_name = $1 AND f.declared -> 'payload_version' = CASE jsonb_typeof($2)
         WHEN 'object' THEN coalesce($2 -> '$version', '1') ELSE '1' END
 $function$;
@@ -1027,7 +1029,10 @@ DECLARE
     properties jsonb := coalesce(schema -> 'properties', '{}');
     alternatives jsonb := coalesce(schema -> 'anyOf', schema -> 'oneOf');
     problem text;
+    problems text[] := '{}';
     name text;
+    item_number integer := 0;
+    inner_value jsonb;
     inner_schema jsonb;
 BEGIN
     IF jsonb_typeof(schema) <> 'object' THEN
@@ -1053,17 +1058,24 @@ BEGIN
         RETURN format('%s: must be %s', place, coalesce(schema -> 'const', schema -> 'enum'));
     END IF;
     IF jsonb_typeof(alternatives) = 'array' THEN
-        SELECT CASE WHEN bool_and(p.problem IS NOT NULL) THEN string_agg(p.problem, '; ') END INTO problem
-        FROM (SELECT public.schema_problem(value, a.alternative, root, place) AS problem
-            FROM jsonb_array_elements(alternatives) AS a(alternative)) p;
+        FOR inner_schema IN SELECT jsonb_array_elements(alternatives) LOOP
+            problem := public.schema_problem(value, inner_schema, root, place);
+            EXIT WHEN problem IS NULL;
+            problems := problems || problem;
+        END LOOP;
         IF problem IS NOT NULL THEN
-            RETURN problem;
+            RETURN array_to_string(problems, '; ');
         END IF;
     END IF;
-    IF kind = 'array' AND schema ? 'items' THEN
-        RETURN (SELECT public.schema_problem(e.item, schema -> 'items', root, format('%s[%s]', place, e.position - 1))
-            FROM jsonb_array_elements(value) WITH ORDINALITY AS e(item, position)
-            WHERE public.schema_problem(e.item, schema -> 'items', root, '') IS NOT NULL LIMIT 1);
+    IF kind = 'array' AND schema ?| ARRAY['prefixItems', 'items'] THEN
+        FOR inner_value IN SELECT jsonb_array_elements(value) LOOP
+            inner_schema := coalesce(schema -> 'prefixItems' -> item_number, schema -> 'items', 'true');
+            problem := public.schema_problem(inner_value, inner_schema, root, format('%s[%s]', place, item_number));
+            IF problem IS NOT NULL THEN
+                RETURN problem;
+            END IF;
+            item_number := item_number + 1;
+        END LOOP;
     END IF;
     IF kind <> 'object' THEN
         RETURN NULL;
@@ -1075,7 +1087,8 @@ BEGIN
     END IF;
     FOR name, inner_schema IN
         SELECT k.key, coalesce(properties -> k.key, schema -> 'additionalProperties', 'true')
-        FROM jsonb_object_keys(value) AS k(key) ORDER BY k.key
+        FROM jsonb_object_keys(value) AS k(key)
+        ORDER BY coalesce(properties -> k.key ?| ARRAY['const', 'enum'], false) DESC, k.key
     LOOP
         problem := public.schema_problem(value -> name, inner_schema, root, format('%s.%s', place, name));
         IF problem IS NOT NULL THEN
