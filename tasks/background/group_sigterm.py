@@ -2,8 +2,9 @@
 
 A SIGTERM to the whole process group also reaches the children. While a child starts, the first SIGTERM only asks it to
 stop. Once the child has started, billiard installs its own signal handler
-(findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That signal handler ends the child, and the
-child's run gives its records back.
+(findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That signal handler ends the child, and a run in
+the thread `idle_poll` gives its records back. While a run is in the main thread, the signal handler of
+tasks/worker/end_signals.py takes its place.
 
 A process that a handler forked must end at the first SIGTERM, and no SIGTERM may be lost. `multiprocessing.Pool` sends
 only one SIGTERM, and then waits without a limit until the process has ended. Python would lose a SIGTERM that arrives
@@ -18,6 +19,7 @@ from typing import Any
 
 from billiard.common import _shutdown_cleanup  # type: ignore[attr-defined]
 
+from ..worker.end_signals import ask_to_end
 from ..worker.shared_slots import is_pool_child, shared_slots
 
 _masks = threading.local()
@@ -37,6 +39,9 @@ def _stop(number: int, frame: Any) -> None:
     shared_slots.stop()
 
 
+OF_A_CHILD = (_stop, _shutdown_cleanup, ask_to_end)
+
+
 def _hold_sigterm() -> None:
     _masks.before_fork = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
@@ -47,6 +52,6 @@ def _let_sigterm_through() -> None:
 
 def _end_at_sigterm() -> None:
     """A SIGTERM that has arrived since the fork ends this process now."""
-    if signal.getsignal(signal.SIGTERM) in (_stop, _shutdown_cleanup):  # a handler of the application stays
+    if signal.getsignal(signal.SIGTERM) in OF_A_CHILD:  # a handler of the application stays
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _let_sigterm_through()

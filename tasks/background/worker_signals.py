@@ -37,6 +37,7 @@ from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
 from .group_sigterm import survive_group_sigterm
+from .orderly_children import OrderlyChildren
 from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
@@ -58,7 +59,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     from .deaf_children import DeafChildren
 
     enter(Place.MAIN_PROCESS)
-    app.steps["worker"].add(DeafChildren)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
+    app.steps["worker"].update((DeafChildren, OrderlyChildren))  # pyright: ignore[reportOptionalSubscript]  (the stub)
     bound_decompression()
     keep_harmless_commands()
     logging.getLogger("celery.concurrency").setLevel(logging.INFO)  # DEBUG would log the bodies of messages
@@ -143,7 +144,8 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """In the main process: ask all children to stop. Each child looks for this request between two records."""
+    """In the main process: ask all children to stop. Each child looks for this request between two records. If
+    Celery does not send this signal, OrderlyChildren asks the children."""
     shared_slots.stop()
 
 

@@ -46,6 +46,7 @@ class ResilientConsumer(Consumer):
         the start guard can deal with the cause.
         """
         run_loop = loops.asynloop if self.hub else loops.synloop
+        self._trust_new_children()
         try:
             run_loop(*arguments)
         except self.connection_errors + self.channel_errors:
@@ -157,9 +158,22 @@ class ResilientConsumer(Consumer):
         transport.on_readable = on_readable
 
     def _maintain_pool(self) -> None:
-        maintain_pool = getattr(self.pool, "maintain_pool", None)
-        if maintain_pool is not None:
-            maintain_pool()
+        """Replaces dead children. Celery tells its pool about the hub only after the first connection. But a pool that
+        does not know the hub would never read from a replacement, and never give it a message."""
+        pool: Any = self.pool
+        maintain_pool = getattr(pool, "maintain_pool", None)
+        if maintain_pool is None:
+            return
+        if self.hub and not getattr(pool._pool, "_registered_with_event_loop", True):
+            pool.register_with_event_loop(self.hub)
+        maintain_pool()
+
+    def _trust_new_children(self) -> None:
+        """Celery kills a child if it has not read the child's first message in time. Without an event loop, Celery
+        reads no messages, so it would kill each child that was started a while ago."""
+        waiting = getattr(getattr(self.pool, "_pool", None), "_waiting_to_start", None)
+        if waiting:
+            waiting.clear()
 
     # The next four methods replace those of Celery, which would log the whole message, including secrets.
     def on_unknown_message(self, body: Any, message: Any) -> None:

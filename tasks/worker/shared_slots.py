@@ -64,6 +64,7 @@ class SharedSlots:
         self._memory = mmap.mmap(-1, _SIZE)
         self._file: Any = None
         self._offset = _FLAGS
+        self._child_is_stopping = False
 
     def hand_over(self) -> tuple[UUID, Any]:
         """Returns the arguments of `take_over`. Call this in the main process while the main process spawns a
@@ -84,8 +85,9 @@ class SharedSlots:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is ready. If a child dies before the worker is ready, Celery ends the whole worker. So no
-        record is processed before the worker is ready."""
+        """Whether children may process records. If a child dies before the worker is ready, Celery ends the whole
+        worker. So no record is processed before the worker is ready, or before it works without its broker: see
+        tasks/background/orderly_children.py."""
         return self._memory[1] != 0
 
     def make_ready(self) -> None:
@@ -93,10 +95,19 @@ class SharedSlots:
 
     @property
     def is_stopping(self) -> bool:
+        """Whether this process must stop, alone or together with its worker."""
+        return self.worker_is_stopping or self._child_is_stopping
+
+    @property
+    def worker_is_stopping(self) -> bool:
         return self._memory[0] != 0
 
     def stop(self) -> None:
+        """Ask all children of the worker to stop."""
         self._memory[0] = 1
+
+    def stop_this_child(self) -> None:
+        self._child_is_stopping = True
 
     @property
     def is_first(self) -> bool:

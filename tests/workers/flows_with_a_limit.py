@@ -1,4 +1,4 @@
-"""A flow whose handlers run in the main thread of a pool child, because they have a time limit."""
+"""A flow with a time limit."""
 
 import time
 from typing import Any

@@ -125,7 +125,7 @@ def expect_hints_again(client: redis.Redis, url: str, queue: Queue, worker: Cele
     )
 
 
-def read_broker_at(url: str) -> BrokerReading:
+def read_broker_at(url: str) -> BrokerReading | None:
     before, app.conf.broker_url = app.conf.broker_url, url
     try:
         return read_broker()

@@ -13,6 +13,7 @@ from celery import Celery
 
 from tests.workers.conftest import Queue
 from tests.workers.processes import WORKER_OPTIONS, CeleryProcess, wait_until, with_prefix
+from tests.workers.test_malformed_messages import hint
 
 CANARY = "canary-in-the-payload"
 FLOWS = "tests.workers.flows_under_test"
@@ -77,17 +78,19 @@ def test_remote_control_ends_no_process_with_a_record_in_flight(
     assert queue.value("SELECT max(crash_strikes) FROM processing_queue") == 0
 
 
-@pytest.mark.usefixtures("redis_client")
 def test_a_worker_that_is_told_to_shut_down_gives_its_records_back(
     queue: Queue,
     worker: CeleryProcess,
     stranger: Celery,
+    redis_client: redis.Redis,
 ) -> None:
-    queue.insert("sleepy", 5, '{"seconds": 0.5}')
+    queue.insert("sleepy", 1_000, '{"seconds": 0.1}')
+    redis_client.lpush("flows", hint("sleepy"))
     wait_until(lambda: "processing" in queue.counts(), "a record in flight")
     stranger.control.shutdown()
     worker.popen.wait(30)
     assert set(queue.counts()) <= {"completed", "pending"}
+    assert queue.counts()["pending"] > 0
     assert queue.value("SELECT max(crash_strikes + retry_count) FROM processing_queue") == 0
 
 

@@ -44,9 +44,11 @@ def test_a_worker_stops_within_seconds_in_the_middle_of_ten_thousand_slow_record
     assert queue.rows("SELECT DISTINCT state FROM worker_processes") == [("ended",)]
 
 
-def test_a_sigterm_to_the_group_charges_no_record_of_a_handler_in_the_main_thread(
+def test_a_sigterm_to_the_group_charges_no_record_of_a_run_that_began_without_a_hint(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
+    """This run is in the thread `idle_poll`. A run in the main thread:
+    test_every_end_of_a_worker_gives_its_records_back.py."""
     register_flow(queue.database, "limited")
     queue.insert("limited", 300, '{"seconds": 0.7}')
     settings = {"IDLE_POLL_SECONDS": "0.2"}

@@ -15,6 +15,8 @@ OLDER = (
 
 
 class NoBroker:
+    failed_count = 0
+
     def is_broker_reachable(self) -> bool:
         return False
 

@@ -1,0 +1,49 @@
+"""When the children of a worker may begin to work, and when they are asked to stop. Celery itself reports only a start
+with a broker, and only some of the ways in which a worker ends."""
+
+import threading
+from typing import Any
+
+from celery import bootsteps
+
+from ..worker.shared_slots import shared_slots
+
+BROKER_SECONDS = 3.0  # how long the children wait for the broker
+
+
+class OrderlyChildren(bootsteps.StartStopStep):
+    """Lets the children work without a broker if the broker does not answer within BROKER_SECONDS. Asks the children to
+    stop whenever the worker closes its pool: after a signal, after a command of the remote control, and after an error.
+    Runs in the main process."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        _stop_before_a_cancel(parent.consumer)
+        timer = threading.Timer(BROKER_SECONDS, _work_without_broker, (parent.consumer,))
+        timer.daemon = True
+        timer.start()
+
+    def close(self, parent: Any) -> None:
+        """Celery calls this before it waits for the children."""
+        shared_slots.stop()
+
+
+def _work_without_broker(consumer: Any) -> None:
+    """Celery ends a worker if a child dies before the worker is ready. But Celery does so only at the first start of
+    the consumer, so the next start counts as a restart."""
+    if not shared_slots.is_ready:
+        consumer.restart_count += 1
+        shared_slots.make_ready()
+
+
+def _stop_before_a_cancel(consumer: Any) -> None:
+    """After SIGQUIT or a second Ctrl-C, Celery sends a signal to each child that works on a message, and waits for the
+    children, before it closes the pool."""
+    cancel = consumer.cancel_active_requests
+
+    def stop_and_cancel() -> None:
+        shared_slots.stop()
+        cancel()
+
+    consumer.cancel_active_requests = stop_and_cancel
