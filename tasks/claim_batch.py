@@ -7,9 +7,11 @@ from typing import Any
 from queue_store.errors import QueueStoreError
 
 from .app import waking_task
+from .authoring.flow import Flow
 from .run_loop.loop import run_flow
 from .run_loop.waiting_flows import run_waiting_flows
-from .worker.services import worker_services
+from .worker.end_signals import end_after_the_run
+from .worker.services import WorkerServices, worker_services
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +30,23 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
         )
         return
     services.hints.started(flow_name, slot if type(slot) is int else 0)
-    if services.slots.is_stopping or services.is_full or not services.run_lock.acquire(blocking=False):
+    with end_after_the_run():
+        _run(services, flow, self.request)
+
+
+def _run(services: WorkerServices, flow: Flow, request: Any) -> None:
+    if services.slots.is_stopping or services.is_full or services.is_ending:
+        return
+    if not services.run_lock.acquire(blocking=False):
         return
     try:
-        counts = run_flow(services, flow, self.request.id, getattr(self.request, "traceparent", None))
+        counts = run_flow(services, flow, request.id, getattr(request, "traceparent", None))
         if counts.records_claimed:
             run_waiting_flows(services)
     except QueueStoreError as error:
-        logger.warning("no run of %s: %s", flow_name, error)
+        logger.warning("no run of %s: %s", flow.name, error)
     except Exception:  # otherwise Celery would lose the error
-        logger.exception("the run of %s failed", flow_name)
+        logger.exception("the run of %s failed", flow.name)
     finally:
         services.run_lock.release()
+        services.wait_while_ending()  # otherwise this process would take the next message

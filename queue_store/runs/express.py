@@ -22,10 +22,11 @@ from queue_store.database.statements import sql
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.claimer import decode_later
 from queue_store.runs.outcomes import (
-    add_finished,
-    finished_parameters,
+    claims_of,
+    has_follow_ups,
     held_statements,
     read_written,
+    unwritten,
     write_follow_ups,
 )
 from queue_store.runs.queue_position import claim_parameters, read_records
@@ -74,7 +75,10 @@ class HeldSlice:
         run = self._run
         may_be_last = is_last and not rest and may_end(run, outcomes)
         with succession(run) if may_be_last else nullcontext() as end, self._transaction:
-            written, claimed_ids = write_held(run, self._cursor, self._parameters(None), outcomes, rest, end)
+            parameters = self._parameters(None)
+            written, claimed_ids = write_held(
+                run, self._cursor, parameters, outcomes, rest, end, patient=False
+            )
         self._count(written, len(outcomes) + len(rest))
         run.has_all = is_last and end is None and len(outcomes) == len(self.records)
         return written, claimed_ids
@@ -86,13 +90,11 @@ class HeldSlice:
         only if it still has the mark of this slice. The mark proves that nobody has changed the row since the slice
         locked it, and that nobody else works on the record."""
         run = self._run
-        records = [outcome.record for outcome in outcomes]
+        written, parameters = Written(), self._parameters(self._mark)
         with run.held.transaction() as cursor:
-            cursor.execute(sql("runs/plan_once"), run.parameters)
-            written, claimed_ids = write_held(run, cursor, self._parameters(self._mark), outcomes, rest)
-            finished = self._find(cursor, "runs/finished_under_claim", records)
-            owned = self._find(cursor, "runs/owned_records", rest)
-        add_finished(written, dict(finished))
+            left = unwritten(cursor, run.parameters, outcomes, written)
+            _, claimed_ids = write_held(run, cursor, parameters, left, rest, written=written)
+            owned = self._owned(cursor, rest)
         self._count(written, len(outcomes) + len(rest))
         return written, claimed_ids.union(record_id for record_id, *_ in owned)
 
@@ -103,9 +105,9 @@ class HeldSlice:
             raise _RollBackError
         self._count(Written(), 0)
 
-    def _find(self, cursor: Cursor[Any], statement: str, records: Sequence[Record]) -> list[Any]:
-        parameters = finished_parameters(self._run.flow_instance_id, records)
-        return cursor.execute(sql(statement), parameters).fetchall()
+    def _owned(self, cursor: Cursor[Any], records: Sequence[Record]) -> list[Any]:
+        parameters = claims_of(self._run.flow_instance_id, records)
+        return cursor.execute(sql("runs/owned_records"), parameters).fetchall()
 
     def _parameters(self, mark: str | None) -> dict[str, Any]:
         run = self._run
@@ -188,17 +190,23 @@ def write_held(
     outcomes: Sequence[Outcome],
     rest: Sequence[Record],
     end: Succession | None = None,
+    written: Written | None = None,
+    *,
+    patient: bool = True,
 ) -> tuple[Written, set[int]]:
-    """`end`: how the run ends in this transaction, if it may end."""
+    """`end`: how the run ends in this transaction, if it may end. `written`: what was written before, if anything.
+    Unless `patient`, follow-up records hardly wait for locks."""
     statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
     writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
     pipeline = cursor.connection.pipeline()
     with end.pipeline(pipeline) if end else pipeline:
         for writer, statement in zip(writers, statements, strict=True):
             writer.execute(sql(statement.name), statement.parameters)
+        if not patient and has_follow_ups(outcomes):
+            cursor.execute(sql("runs/wait_shortly"))
         if end:
             end.send(cursor, len(outcomes))
-    written, claimed_ids = Written(), set[int]()
+    written, claimed_ids = written or Written(), set[int]()
     for writer, statement in zip(writers, statements, strict=True):
         rows = writer.fetchall()
         if statement.name == "arrows/claim_held":

@@ -133,8 +133,8 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
     written.refused_ids += [i for i in statement.parameters["ids"] if i not in accepted]
 
 
-def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
-    """The parameters of the search for records that have already finished under the same claim."""
+def claims_of(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
+    """The parameters of the statements that look for the run's own claims of these records."""
     return {
         "flow_instance_id": flow_instance_id,
         "ids": [record.id for record in records],
@@ -142,15 +142,34 @@ def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> di
     }
 
 
-def add_finished(written: Written, finished: Mapping[int, str]) -> None:
-    """`finished`: the status of records whose outcome was written earlier. These records do not count as refused."""
-    for by_status, ids in (
-        ("completed", written.completed_ids),
-        ("failed", written.failed_ids),
-        ("cancelled", written.cancelled_ids),
-    ):
-        ids += [i for i in written.refused_ids if finished.get(i) == by_status]
-    written.refused_ids = [i for i in written.refused_ids if i not in finished]
+def unwritten(
+    cursor: Cursor[Any], run: Mapping[str, Any], outcomes: Sequence[Outcome], written: Written
+) -> list[Outcome]:
+    """Call this after a COMMIT that may or may not have happened, before other statements. Adds to `written` what that
+    COMMIT wrote, and returns the outcomes that it did not write. `run`: the run's parameters."""
+    with cursor.connection.pipeline():
+        cursor.execute(sql("runs/plan_once"), run)
+        records = [outcome.record for outcome in outcomes]
+        parameters = claims_of(run["flow_instance_id"], records)
+        cursor.execute(sql("runs/finished_under_claim"), parameters)
+    found = set(cursor.fetchall())
+    return [outcome for outcome in outcomes if not _add_if_found(outcome, found, written)]
+
+
+def _add_if_found(outcome: Outcome, found: set[tuple[Any, ...]], written: Written) -> bool:
+    ids_by_status = {
+        "completed": written.completed_ids,
+        "failed": written.failed_ids,
+        "cancelled": written.cancelled_ids,
+        "retried": written.retried_ids,
+    }
+    if isinstance(outcome, Snooze):
+        ids_by_status["pending"] = written.snoozed_ids
+    for status, ids in ids_by_status.items():
+        if (outcome.record.id, status) in found:
+            ids.append(outcome.record.id)
+            return True
+    return False
 
 
 def _records_statement(

@@ -16,9 +16,14 @@ the cursors are dropped less often.
 A claim has to read even the records that wait for an earlier record of their order key. After a claim that found only
 records with order keys, the next claims scan from key to key (`uses_key_scan`), unless that claim was quick and found a
 full batch. The key scan ends when the cursors would have been dropped, or when no key has a due record.
+
+A claim of the key scan makes at most KEY_LIMIT steps, because there may be hundreds of thousands of keys whose first
+record is not due. If it has not seen all keys, it also looks at the keys of the latest two batches. So it goes on with
+the keys that have work. All other keys are found by the next scan of all records.
 """
 
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -35,6 +40,7 @@ _BEGINNING = ("1999-12-30 00:00Z", 0)  # before 2000 begins in the time zone of 
 WALK_SHARE = 0.05  # the largest share of time for claims without a cursor
 LONGEST_PAUSE_SECONDS = 8.0  # so that a rescued record is found within twenty seconds
 SHORT_WALK_SECONDS = 0.02
+KEY_LIMIT = 10_000  # about 50 ms
 _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
 
@@ -54,6 +60,7 @@ class QueuePosition:
     _claim_count: int = 0
     _key_scan_until: float = 0.0
     _after_key: str = ""
+    _keys_of_batches: deque[set[str]] = field(default_factory=lambda: deque[set[str]](maxlen=2))
 
     def drop(self) -> None:
         self._lowest.clear()
@@ -93,7 +100,12 @@ class QueuePosition:
         return self._key_scan_until > time.monotonic()
 
     def key_scan_parameters(self, *, is_aging: bool) -> dict[str, Any]:
-        return {"is_aging": is_aging, "after_key": self._after_key}
+        return {
+            "is_aging": is_aging,
+            "after_key": self._after_key,
+            "key_limit": KEY_LIMIT,
+            "latest_keys": TextArray(set[str]().union(*self._keys_of_batches)),
+        }
 
     def scan_keys_for(self, seconds: float) -> None:
         self._key_scan_until = time.monotonic() + seconds
@@ -107,6 +119,7 @@ class QueuePosition:
         `(scheduled_at, id)` of that level."""
         if self.uses_key_scan:
             self._after_key = records[-1].order_key or ""
+            self._note_keys(records)
             return
         if self._walk_began_at is not None:
             self._walk_seconds = time.monotonic() - self._walk_began_at
@@ -123,7 +136,11 @@ class QueuePosition:
     def _begin_key_scan(self, records: Sequence[Record], batch_size: int) -> None:
         was_far = len(records) < batch_size or self._walk_seconds > SHORT_WALK_SECONDS
         if was_far and all(record.order_key is not None for record in records):
+            self._note_keys(records)
             self.scan_keys_for(max(self.cursor_seconds, self._pause_seconds))
+
+    def _note_keys(self, records: Sequence[Record]) -> None:
+        self._keys_of_batches.append({record.order_key for record in records if record.order_key is not None})
 
 
 def claim_parameters(flow_name: str, flow_instance_id: UUID, batch_size: int) -> dict[str, Any]:

@@ -26,13 +26,12 @@ from queue_store.runs.claimer import Claimer
 from queue_store.runs.ending import declare_dead, send_end
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
-    add_finished,
     cancel_statement,
-    finished_parameters,
     has_follow_ups,
     outcome_statements,
     read_all_written,
     release_statement,
+    unwritten,
     write_follow_ups,
 )
 from queue_store.runs.queue_position import QueuePosition
@@ -152,33 +151,30 @@ class Run:
         self.claimer.sent_alone(found=bool(records))
         return written, self._claimed(records)
 
-    def write(self, outcomes: Sequence[Outcome]) -> Written:
+    def write(self, outcomes: Sequence[Outcome], *, again: bool = False) -> Written:
         """Write outcomes in one transaction. Idempotent: if the same outcomes are written again, the fence refuses
-        them."""
+        them. Follow-up records hardly wait for locks (runs/wait_shortly.sql)."""
         with self.held.transaction() as cursor:
-            written = self.write_in(cursor, outcomes)
+            written = self.write_in(cursor, outcomes, again=again, patient=False)
         self.counts.add(written)
         return written
 
     def write_again(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes that the first COMMIT wrote
-        do not count as refused, except those of records that were retried or snoozed."""
-        with self.held.transaction() as cursor:
-            written = self.write_in(cursor, outcomes)
-            finished = cursor.execute(
-                sql("runs/finished_under_claim"),
-                finished_parameters(self.flow_instance_id, [outcome.record for outcome in outcomes]),
-            ).fetchall()
-        add_finished(written, dict(finished))
-        self.counts.add(written)
-        return written
+        """Write outcomes after a COMMIT that may or may not have happened. Does not send what that COMMIT wrote."""
+        return self.write(outcomes, again=True)
 
-    def write_in(self, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`."""
+    def write_in(
+        self, cursor: Cursor[Any], outcomes: Sequence[Outcome], *, again: bool = False, patient: bool = True
+    ) -> Written:
+        """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`. `again`: do
+        what `write_again` does. Unless `patient`, follow-up records hardly wait for locks."""
         written = Written()
+        outcomes = unwritten(cursor, self.parameters, outcomes, written) if again else outcomes
         if statements := self.outcome_statements(outcomes):
             with cursor.connection.pipeline():
                 writers = self.send_statements(cursor, statements)
+                if not patient and has_follow_ups(outcomes):
+                    cursor.execute(sql("runs/wait_shortly"))
             read_all_written(writers, statements, written)
         write_follow_ups(cursor, outcomes, written)
         return written

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 import psutil
 
 from queue_store.counts import rollups
-from queue_store.errors import QueueStoreError
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness import worker_processes
 from queue_store.plural import plural
 
@@ -37,6 +37,7 @@ class Heartbeat(threading.Thread):
         self._is_registered = False
         self._is_stopping = False
         self._duty: Future[None] | None = None
+        self._next_beat = 0.0
         self.last_fold = time.monotonic()
         services.rescue.own_heartbeat.arrived()  # otherwise a late first heartbeat would not count as late
         self._clock_at = float("-inf")
@@ -44,15 +45,17 @@ class Heartbeat(threading.Thread):
         self._process.cpu_percent()
 
     def run(self) -> None:
-        next_beat = 0.0
         while not self._ended.wait(LOOK_SECONDS):
-            self._services.slots.hear()
-            if self._services.slots.is_stopping and not self._is_stopping:
-                self.attempt_in_time(self.say_stopping)
-            if time.monotonic() >= next_beat:
-                next_beat = time.monotonic() + self._pause_seconds()
-                self.attempt_in_time(self.beat)
-                touch_liveness_file(self._services.settings.heartbeat_file)
+            self.attempt(self._look)
+
+    def _look(self) -> None:
+        self._services.slots.hear()
+        if self._services.slots.is_stopping and not self._is_stopping:
+            self.attempt_in_time(self.say_stopping)
+        if time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + self._pause_seconds()
+            self.attempt_in_time(self.beat)
+            touch_liveness_file(self._services.settings.heartbeat_file)
 
     def end(self) -> None:
         self._ended.set()
@@ -63,9 +66,15 @@ class Heartbeat(threading.Thread):
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
         """Runs the duty in another thread. Waits until the duty is done, but for half a lease at most, because a
         statement behind PgBouncer can wait for minutes while Postgres is unreachable. While a duty still hangs, no
-        other duty begins."""
+        other duty begins. If no thread can be started, runs the duty in this thread, and waits until the duty is
+        done."""
         if self._duty is None or self._duty.done():
-            self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
+            try:
+                self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
+            except RuntimeError as error:
+                logger.warning("this heartbeat has no thread of its own: %s", error)
+                self.attempt(duty)
+                return
         if not wait([self._duty], self._services.settings.lease_seconds / 2).done:
             logger.warning("no heartbeat yet: the database does not answer")
 
@@ -79,14 +88,26 @@ class Heartbeat(threading.Thread):
 
     def beat(self) -> None:
         if not self._is_registered:
-            self._services.register()
-            self._is_registered = True
+            self._register()
         if not self._say_alive():
             self._was_declared_dead()
             return
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         self._look_after_others()
+
+    def _register(self) -> None:
+        """Registers this process even if a flow cannot be registered. Otherwise other processes would declare its live
+        runs dead."""
+        try:
+            self._services.register()
+            self._is_registered = True
+        except DatabaseUnavailableError:
+            raise
+        except Exception:
+            logger.exception("the flows could not be registered; the next heartbeat tries again")
+            with self._services.database.transaction() as cursor:
+                worker_processes.register(cursor, self._services.process)
 
     def _say_alive(self) -> bool:
         current = self._services.current_run

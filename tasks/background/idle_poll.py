@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 BROKER_AWAY_POLL_SECONDS = 0.5
 LOOK_SECONDS = 0.2
+NEXT_RUN_SECONDS = 0.02  # so that a task that waits for the end of the run can begin
 
 
 class IdlePoll(threading.Thread):
@@ -26,6 +27,7 @@ class IdlePoll(threading.Thread):
         self._services = services
         self._ended = threading.Event()
         self._last_run_at: dict[str, float] = {}
+        self._lacks_hints = False  # a hint could not be sent during the last run, so a flow may wait
 
     def run(self) -> None:
         while not self._ended.wait(self._pause_seconds()):
@@ -51,13 +53,17 @@ class IdlePoll(threading.Thread):
                 waited_seconds += LOOK_SECONDS
 
     def _pause_seconds(self) -> float:
+        if self._lacks_hints:
+            return NEXT_RUN_SECONDS
         seconds = self._services.settings.idle_poll_seconds
         if not self._services.hints.is_broker_reachable():
             seconds = min(seconds, BROKER_AWAY_POLL_SECONDS)
         return seconds * random.uniform(0.5, 1)  # noqa: S311
 
     def _look(self) -> None:
-        if not self._services.flows or not self._services.slots.is_ready or self._services.is_full:
+        self._lacks_hints = False
+        services = self._services
+        if not services.flows or not services.slots.is_ready or services.is_full or services.is_ending:
             return
         if not self._services.run_lock.acquire(blocking=False):
             return
@@ -69,7 +75,9 @@ class IdlePoll(threading.Thread):
                 flow = self._services.flows[waiting.flow_name]
                 if flow.needs_main_thread and self._services.hints.send(flow.name, flow.celery_queue):
                     return
+                failed_count = self._services.hints.failed_count
                 run_flow(self._services, flow)
+                self._lacks_hints = self._services.hints.failed_count > failed_count
         finally:
             self._services.run_lock.release()
 

@@ -6,7 +6,8 @@ another thread of that child. The run then gives back the records that it has no
 run to end. The time limit of the task begins after this wait.
 
 While the main thread executes one of the queue's own tasks, it holds `task_lock`, so that recycling.py does not end the
-process during the task.
+process during the task. In a process that ends because of a stuck handler, no task begins: the task would be
+interrupted.
 """
 
 import logging
@@ -70,6 +71,7 @@ def _begin(task: Any = None, **_: Any) -> None:
         return
     _held.close()
     services = worker_services()
+    services.wait_while_ending()
     if _is_own(task):
         services.task_lock.acquire()
         _held.callback(services.task_lock.release)
@@ -105,7 +107,8 @@ def _is_other(task: Any) -> bool:
 
 
 def _wait_for_the_run(services: "WorkerServices") -> None:
-    while not services.run_lock.acquire(timeout=LOOK_SECONDS):
+    while services.is_ending or not services.run_lock.acquire(timeout=LOOK_SECONDS):
+        services.wait_while_ending()
         current = services.current_run
         if current is not None:
             current.is_in_the_way = True

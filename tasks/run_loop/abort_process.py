@@ -1,24 +1,35 @@
 """Ends a process whose handler does not stop. Outcomes that are known are written, and the other records are given
-back. The pool starts a new child. No record gets a crash strike."""
+back. The pool starts a new child. No record gets a crash strike.
+
+The stuck handler may return while its process ends. The process then begins no other work, because the end of the
+process would interrupt that work."""
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.plural import plural
 from queue_store.records.record import Outcome
+from queue_store.runs.run import Run
 from queue_store.runs.sessions import terminate_sessions
 
 from ..authoring.flow import Flow
 from ..exceptions import HandlerEndedError, TimeLimitExceededError
 from ..worker.current_run import CurrentRun
 from ..worker.services import WorkerServices
+from .apart import NOT_WRITTEN, write_apart
 from .failures import failure_of
 from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
+OTHER_WORK_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
 REASON_ENDED = "an operator ended a handler, and its process with it"
 
@@ -32,41 +43,65 @@ def abort_process(
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
-    """Writes the outcomes that are known, and ends this process. Uses new connections, because the stuck thread
-    holds the run's connection. Does not return."""
+    """Writes the outcomes that are known, and ends this process. From the beginning of this call on, the process begins
+    no other work. Uses new connections, because the stuck thread holds the run's connection. Does not return."""
+    services.is_ending = True
     current.is_lost = True
+    with ExitStack() as locks:
+        try:
+            _settle(services, flow, current, finished, stuck)
+            _wait_for_other_work(services, current, locks)
+            services.slots.leave()
+        finally:
+            end_process()
+
+
+def _settle(
+    services: WorkerServices,
+    flow: Flow,
+    current: CurrentRun,
+    finished: Sequence[Outcome],
+    stuck: Sequence[StuckHandler],
+) -> None:
     failures = [failure for call in stuck for failure in _failures(flow, call)]
     reason = REASON_ENDED if any(call.ended_by for call in stuck) else REASON
-    ends_session = flow.transaction_type is not None
     for outcomes in (
         [*finished, *failures],
         failures,
     ):  # if `finished` cannot be written, its records are processed again
         try:
-            _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
+            _write_when_possible(services, flow, current, outcomes, reason)
             break
         except Exception:
             logger.exception(
                 "the end of a stuck process and %s could not be written", plural(len(outcomes), "outcome")
             )
     logger.error("%s: records %s of flow %s", reason, [f.record.id for f in failures], flow.name)
-    services.slots.leave()
-    end_process()
+
+
+def _wait_for_other_work(services: WorkerServices, current: CurrentRun, locks: ExitStack) -> None:
+    """Wait for work that another thread of this process began earlier, but not for longer than OTHER_WORK_SECONDS.
+    Keeps the locks that were taken, so that no further work begins."""
+    ends_at = time.monotonic() + OTHER_WORK_SECONDS
+    is_in_the_main_thread = current.thread_id == threading.main_thread().ident  # its task is the run's own
+    if not is_in_the_main_thread and services.task_lock.acquire(timeout=OTHER_WORK_SECONDS):
+        locks.callback(services.task_lock.release)
+    while services.current_run is not current and time.monotonic() < ends_at:
+        if services.run_lock.acquire(timeout=LOOK_SECONDS):
+            locks.callback(services.run_lock.release)
+            return
+        if (other := services.current_run) is not None:
+            other.is_in_the_way = True
 
 
 def _write_when_possible(
-    services: WorkerServices,
-    current: CurrentRun,
-    outcomes: Sequence[Outcome],
-    reason: str,
-    *,
-    ends_session: bool,
+    services: WorkerServices, flow: Flow, current: CurrentRun, outcomes: Sequence[Outcome], reason: str
 ) -> None:
     """Tries again while the database cannot be reached, and after a conflict. At a shutdown, raises the error instead
     of trying again. The run is then declared dead when its lease ends."""
     while True:
         try:
-            return _write(services, current, outcomes, reason, ends_session=ends_session)
+            return _write(services, flow, current, outcomes, reason)
         except (DatabaseUnavailableError, ConflictError) as error:
             if services.slots.is_stopping:
                 raise
@@ -93,20 +128,33 @@ def _failures(flow: Flow, call: StuckHandler) -> list[Outcome]:
 
 
 def _write(
-    services: WorkerServices,
-    current: CurrentRun,
-    outcomes: Sequence[Outcome],
-    reason: str,
-    *,
-    ends_session: bool,
+    services: WorkerServices, flow: Flow, current: CurrentRun, outcomes: Sequence[Outcome], reason: str
 ) -> None:
     run = current.run
-    if ends_session:
+    if flow.transaction_type is not None:
         with services.database.transaction() as cursor:
             terminate_sessions(cursor, run.flow_instance_id)
-    with services.database.transaction() as cursor:
-        run.counts.add(run.write_in(cursor, outcomes))
-        run.end_in(cursor, reason)
+    try:
+        _write_in_one(services, run, outcomes, reason)
+    except NOT_WRITTEN:
+        write_apart(flow, outcomes, partial(_write_in_one, services, run), may_wait=lambda: False)
+        _write_in_one(services, run, [], reason)
     services.rescue.sweep()
     with services.database.transaction() as cursor:
         worker_processes.end(cursor, services.process.worker_process_id)
+
+
+def _write_in_one(
+    services: WorkerServices, run: Run, outcomes: Sequence[Outcome], reason: str | None = None
+) -> None:
+    """Writes these outcomes in one transaction, unless they were written before. `reason`: why the run ends in the same
+    transaction, if it does."""
+    before = replace(run.counts)
+    try:
+        with services.database.transaction() as cursor:
+            run.counts.add(run.write_in(cursor, outcomes, again=True, patient=False))
+            if reason:
+                run.end_in(cursor, reason)
+    except BaseException:
+        run.counts = before
+        raise

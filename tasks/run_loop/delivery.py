@@ -1,27 +1,32 @@
 """Writes outcomes to the database. Outcomes are collected into micro-batches, and every write is checked by the
 fence. If the connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written
-again."""
+again. If an outcome or its follow-up records prevent the write, only its own record fails (see apart.py)."""
 
 import logging
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.plural import plural
 from queue_store.records.record import Completed, Outcome, Record, Written
 from queue_store.runs.express import HeldSlice
+from queue_store.runs.outcomes import has_follow_ups
 from queue_store.runs.succession import exchange_or_end
 
+from ..authoring.flow import Flow
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
 from ..worker.shared_slots import SharedSlots
+from .apart import LOCKED_SECONDS, NOT_WRITTEN, REFUSED, write_apart
 from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
 CONFLICT_TRIES = 10
+TOGETHER_SECONDS = 2.0  # a micro-batch that meets conflicts for so long is not tried again as a whole
 WRITE_AGAIN_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 
@@ -39,8 +44,10 @@ class Delivery:
         slots: SharedSlots,
         hint: Callable[[str, str], object],
         time_slice: TimeSlice,
+        flow: Flow,
     ) -> None:
         self.current = current
+        self._flow = flow
         self.slots = slots
         self._hint = hint
         self._run = current.run
@@ -95,7 +102,7 @@ class Delivery:
     def flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
-            self.wrote(self._write(outcomes))
+            self._write(outcomes)
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
         """Write the outcomes and claim the next batch. Does nothing if the run has ended. Raises RunLostError if the
@@ -105,15 +112,16 @@ class Delivery:
         outcomes, self._outcomes = self._outcomes, []
         run = self._run
         run.batch_size = self.current.batch_size or run.batch_size
+        records: list[Record] = []
         try:
             written, records = run.exchange(outcomes) if prefetch else exchange_or_end(run, outcomes)
-        except ConflictError:
-            written, records = self._write(outcomes), []
+            self.wrote(written)
+        except NOT_WRITTEN:
+            self._write(outcomes)
         except DatabaseUnavailableError as error:
             if outcomes:
-                self.wrote(self._write_again(lambda: run.write_again(outcomes)))
+                self._write(outcomes, again=True)
             raise RunLostError("the database became unavailable during a claim") from error
-        self.wrote(written)
         return records if records or run.is_ended else self._claim(prefetch)
 
     def settle(
@@ -121,11 +129,26 @@ class Delivery:
     ) -> set[int]:
         """Write the outcomes of an express slice, claim the records of `rest`, and release all other records of the
         slice. Returns the ids of the claimed records. `is_last`: if nothing is due, end the run."""
-        written, claimed_ids = self._written(
-            lambda: held.settle(outcomes, rest, is_last=is_last), lambda: held.settle_again(outcomes, rest)
-        )
+        try:
+            written, claimed_ids = held.settle(outcomes, rest, is_last=is_last)
+        except (*NOT_WRITTEN, DatabaseUnavailableError) as error:
+            return self._settle_again(held, outcomes, rest, may_be_refused=isinstance(error, REFUSED))
         self.wrote(written)
         return claimed_ids
+
+    def _settle_again(
+        self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record], *, may_be_refused: bool
+    ) -> set[int]:
+        """A rollback removes the mark of the slice from the rows. So an outcome that the database may refuse is written
+        in two steps: first, the record is claimed, and then the outcome is written like that of any claimed record."""
+        claimed_first = [o for o in outcomes if may_be_refused or has_follow_ups([o])]
+        at_once = [o for o in outcomes if not (may_be_refused or has_follow_ups([o]))]
+        records = [*(outcome.record for outcome in claimed_first), *rest]
+        written, claimed_ids = self._write_again(lambda: held.settle_again(at_once, records))
+        self.wrote(written)
+        if claimed_first:
+            self._write(claimed_first, again=True)
+        return claimed_ids.intersection(record.id for record in rest)
 
     def wrote(self, written: Written) -> None:
         for flow_name, celery_queue in written.flows_to_hint:
@@ -142,12 +165,41 @@ class Delivery:
         except DatabaseUnavailableError as error:
             raise RunLostError("the database became unavailable during a claim") from error
 
-    def _write(self, outcomes: list[Outcome]) -> Written:
-        return self._written(lambda: self._run.write(outcomes), lambda: self._run.write_again(outcomes))
+    def _write(self, outcomes: Sequence[Outcome], *, again: bool = False) -> None:
+        """`again`: a COMMIT that may or may not have happened has perhaps written the outcomes."""
+        run = self._run
+        try:
+            if again:
+                written = self._write_again(lambda: run.write_again(outcomes))
+            else:
+                written = self._written(lambda: run.write(outcomes), lambda: run.write_again(outcomes))
+        except NOT_WRITTEN as error:
+            logger.warning(
+                "run %s writes its outcomes apart because of %s", run.flow_instance_id, type(error).__name__
+            )
+            self.setbacks += 1
+            ends_at = time.monotonic() + LOCKED_SECONDS
+            write_apart(
+                self._flow,
+                outcomes,
+                self._write_part,
+                may_wait=lambda: time.monotonic() < ends_at and not self.slots.is_stopping,
+            )
+        else:
+            self.wrote(written)
+
+    def _write_part(self, outcomes: Sequence[Outcome]) -> None:
+        """Raises NOT_WRITTEN."""
+        run = self._run
+        try:
+            written = run.write_again(outcomes)
+        except DatabaseUnavailableError:
+            written = self._write_again(lambda: run.write_again(outcomes))
+        self.wrote(written)
 
     def _written(self, write: Callable[[], R], write_again: Callable[[], R]) -> R:
         try:
-            return self._retried(write)
+            return self._retried(write, TOGETHER_SECONDS)
         except DatabaseUnavailableError:
             return self._write_again(write_again)
 
@@ -167,10 +219,14 @@ class Delivery:
                     raise RunLostError("the database stayed unavailable") from error
                 time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
 
-    def _retried(self, write: Callable[[], R]) -> R:
+    def _retried(self, write: Callable[[], R], seconds: float = math.inf) -> R:
+        """If the write meets a conflict, tries again, but not after `seconds`."""
+        ends_at = time.monotonic() + seconds
         for _ in range(CONFLICT_TRIES):
             try:
                 return write()
             except ConflictError:
+                if time.monotonic() > ends_at:
+                    raise
                 time.sleep(PAUSE_SECONDS * random.random())  # noqa: S311
         return write()

@@ -7,9 +7,11 @@ import time
 from queue_store.errors import ClaimLostError, DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import server_identity
 from queue_store.redaction import redact
+from queue_store.runs.run import Run
 
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
+from ..worker.services import WorkerServices
 from ..worker.shared_slots import SharedSlots
 from .failures import MESSAGE_LIMIT
 
@@ -25,9 +27,12 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:
-            return _say_end(current, failure)
-        except ClaimLostError:
-            return None  # the run has ended already, or was declared dead
+            _say_end(current, failure)
+            current.run.is_ended = True
+            return None
+        except ClaimLostError:  # the run has ended already, or was declared dead
+            current.run.is_ended = True
+            return None
         except DatabaseUnavailableError as error:
             failure = failure or error
             if time.monotonic() > deadline or slots.is_stopping:
@@ -35,6 +40,15 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
             time.sleep(SAY_END_PAUSE_SECONDS)
         except QueueStoreError as error:
             return _warn(current, error)
+
+
+def end_broken_run(services: WorkerServices, run: Run, error: BaseException) -> None:
+    """End a run that an error has left running, without blaming a record. Such a run would count as running until it is
+    declared dead, although no process works on it."""
+    if (run.is_registered or run.is_in_doubt) and not run.is_ended:
+        current = CurrentRun(run, server_identity=services.server_identity)
+        with run:
+            end_run(current, services.slots, error if run.is_in_doubt else None)
 
 
 def _say_end(current: CurrentRun, failure: BaseException | None) -> None:

@@ -91,8 +91,12 @@ class ThreadExecutor(Executor):
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int) -> None:
         super().__init__(attempts, concurrency, low_water)
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        for number in range(concurrency):
-            threading.Thread(target=self._work, name=f"handler {number}", daemon=True).start()
+        try:
+            for number in range(concurrency):
+                threading.Thread(target=self._work, name=f"handler {number}", daemon=True).start()
+        except BaseException:
+            self.end()  # otherwise the threads that have started would wait for records endlessly
+            raise
 
     @property
     def unstarted_count(self) -> int:

@@ -18,7 +18,7 @@ from .abort_process import abort_process
 from .batch_attempt import BatchAttempts
 from .concurrent_execution import ConcurrentExecution, low_water
 from .delivery import Delivery
-from .end_of_run import end_run
+from .end_of_run import end_broken_run, end_run
 from .execution import Execution
 from .executors import AsyncExecutor, Executor, ThreadExecutor
 from .express import Express, may_be_express
@@ -49,22 +49,33 @@ def run_flow(
 ) -> RunCounts:
     """Make one run of the flow. A run that claims no record rescues orphans if a rescue is due. Raises
     DatabaseUnavailableError if the first claim or the rescue fails. If the database fails later, the run ends, and
-    rescue gives back the records that the run leaves. `run`: a run that `new_run` has made."""
-    with run or new_run(services, flow, celery_task_id) as run:
-        try:
-            with services.failing_claims.watch(flow.name):
-                records = run.begin()
-        except CommitUnknownError as error:
-            # If the COMMIT has happened, records are claimed, but no handler is called for them. So the run must end.
-            end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
-            raise
-        if run.is_registered:
-            observed = observer()
-            with observed.run(run, trace_context) if observed else nullcontext():
-                _RunLoop(services, flow, run).work_off(records)
-        if not run.counts.records_claimed:
-            services.rescue.look_when_due()
-        return run.counts
+    rescue gives back the records that the run leaves. If the run raises another error, it ends, too. `run`: a run that
+    `new_run` has made."""
+    run = run or new_run(services, flow, celery_task_id)
+    try:
+        with run:
+            _work(services, flow, run, trace_context)
+    except BaseException as error:
+        services.current_run = None
+        end_broken_run(services, run, error)
+        raise
+    return run.counts
+
+
+def _work(services: WorkerServices, flow: Flow, run: Run, trace_context: str | None) -> None:
+    try:
+        with services.failing_claims.watch(flow.name):
+            records = run.begin()
+    except CommitUnknownError as error:
+        # If the COMMIT has happened, records are claimed, but no handler is called for them. So the run must end.
+        end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
+        raise
+    if run.is_registered:
+        observed = observer()
+        with observed.run(run, trace_context) if observed else nullcontext(), ExitStack() as ends:
+            _RunLoop(services, flow, run, ends).work_off(records)
+    if not run.counts.records_claimed:
+        services.rescue.look_when_due()
 
 
 def new_run(
@@ -87,41 +98,48 @@ def new_run(
 
 
 class _RunLoop:
-    def __init__(self, services: WorkerServices, flow: Flow, run: Run) -> None:
+    """If this object cannot be made, no handler was called, so no record is to blame."""
+
+    def __init__(self, services: WorkerServices, flow: Flow, run: Run, ends: ExitStack) -> None:
         self._services = services
         self._flow = flow
         self._run = run
         self._current = CurrentRun(run, server_identity=services.server_identity)
         micro_batch_seconds = min(services.settings.micro_batch_seconds, flow.most_unwritten_seconds)
         self._delivery = Delivery(
-            self._current, micro_batch_seconds, services.slots, services.hints.send, TimeSlice(services, flow)
+            self._current,
+            micro_batch_seconds,
+            services.slots,
+            services.hints.send,
+            TimeSlice(services, flow),
+            flow,
         )
         own_this_process()
         self._process_state = ProcessState()
         self._executor: Executor | None = None
-        self._ends = ExitStack()
+        self._ends = ends
         self._limits = Limits(flow, self._stuck_handlers())
         self._attempts = BatchAttempts(flow, self._current, self._limits)
         patience_seconds = HUNG_SHARE * orphan_timeout_seconds(flow, services.settings)
         self._current.handlers = HandlersInHand(run, self._limits, self._abort_process, patience_seconds)
+        self._execution, self._next_batch = self._new_execution(), self._delivery.flush_and_claim
+        if may_be_express(flow, services.settings):
+            self._execution = express = self._express(self._execution)
+            self._next_batch = express.next_batch
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
         failure: BaseException | None = None
         try:
-            execution, next_batch = self._execution(), self._delivery.flush_and_claim
-            if may_be_express(self._flow, self._services.settings):
-                execution = express = self._express(execution)
-                next_batch = express.next_batch
-            records = records or next_batch()
+            records = records or self._next_batch()
             while records:
-                unstarted = execution.execute(records)
+                unstarted = self._execution.execute(records)
                 self._process_state.put_back()
                 if unstarted or self._delivery.must_stop:
                     self._delivery.flush()
                     self._delivery.release(unstarted)
                     break
-                records = next_batch()
+                records = self._next_batch()
         except (RunLostError, QueueStoreError) as error:
             failure = error
             logger.warning("run %s of %s ends early: %s", self._run.flow_instance_id, self._flow.name, error)
@@ -154,7 +172,7 @@ class _RunLoop:
             execution.watch(express)
         return express
 
-    def _execution(self) -> Execution:
+    def _new_execution(self) -> Execution:
         flow, delivery = self._flow, self._delivery
         if flow.transaction_type is not None:
             return self._one_commit()

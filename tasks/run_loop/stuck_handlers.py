@@ -58,11 +58,19 @@ class StuckHandlers(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            now = time.monotonic()
-            stuck = [call for call in self.calls() if now >= call.gives_up_at]
-            if stuck:
-                self._give_up(stuck)
-                return
+            try:
+                if self._look():
+                    return
+            except Exception:
+                logger.exception("a stuck handler could not be ended; the next try follows")
+
+    def _look(self) -> bool:
+        """Returns whether the process was asked to end."""
+        now = time.monotonic()
+        stuck = [call for call in self.calls() if now >= call.gives_up_at]
+        if stuck:
+            self._give_up(stuck)
+        return bool(stuck)
 
     def end(self) -> None:
         self._ended.set()

@@ -20,22 +20,33 @@ class TimeSlice:
         self._flow = flow
         self._began_at = time.monotonic()
         self._ends_at = self._began_at + services.settings.time_slice_seconds
+        self._is_over = False
 
     def is_over(self) -> bool:
         """Whether the run must end. If the time slice is over and other flows wait, sends a hint for each of them,
         and then a hint for the run's own flow. If no other flow waits, the run goes on, for at most
-        `LONGEST_RUN_SECONDS`. The run also goes on if the hint for its own flow cannot be sent."""
+        `LONGEST_RUN_SECONDS`. The run also ends if the hints cannot be sent: the idle poll then begins the next
+        run."""
         if time.monotonic() < self._ends_at:
             return False
+        if not self._is_over:
+            self._look()
+        return self._is_over
+
+    def _look(self) -> None:
         others = [flow for flow in self._waiting() if flow.runs_wanted]
-        hints = self._services.hints
-        for other in others:
-            hints.send(other.flow_name, other.celery_queue)
-        is_long = time.monotonic() - self._began_at >= LONGEST_RUN_SECONDS
-        if (others or is_long) and hints.send(self._flow.name, self._flow.celery_queue):
-            return True
-        self._ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
-        return False
+        now = time.monotonic()
+        if others or now - self._began_at >= LONGEST_RUN_SECONDS:
+            self._is_over = True
+            self._send_hints(others)
+        else:
+            self._ends_at = now + OTHERS_LOOK_SECONDS
+
+    def _send_hints(self, others: list[FlowWithWork]) -> None:
+        """Stops at the first hint that cannot be sent, because each further one may wait for a time-out."""
+        send = self._services.hints.send
+        if all(send(other.flow_name, other.celery_queue) for other in others):
+            send(self._flow.name, self._flow.celery_queue)
 
     def _waiting(self) -> list[FlowWithWork]:
         try:

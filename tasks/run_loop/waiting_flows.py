@@ -19,9 +19,8 @@ from itertools import zip_longest
 from queue_store.flows import FlowWithWork, with_work
 from queue_store.runs.run import Run
 
-from ..worker.current_run import CurrentRun
 from ..worker.services import WorkerServices
-from .end_of_run import end_run
+from .end_of_run import end_broken_run
 from .first_slice import first_slice
 from .loop import new_run, run_flow
 
@@ -65,16 +64,12 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
-    """Returns how many records the run has claimed. If the run raises an error, ends the run and its successor. Runs
-    that are not ended count as running until they are declared dead, although no process works on them."""
+    """Returns how many records the run has claimed. If the run raises an error, ends its successor, too."""
     try:
         return run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
     except BaseException as error:
-        for one in (run, run.successor):
-            if one is not None and (one.is_registered or one.is_in_doubt) and not one.is_ended:
-                current = CurrentRun(one, server_identity=services.server_identity)
-                with one:
-                    end_run(current, services.slots, error if one.is_in_doubt else None)
+        if run.successor is not None:
+            end_broken_run(services, run.successor, error)
         raise
 
 
@@ -88,7 +83,7 @@ def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Ru
 
 
 def _is_closing(services: WorkerServices) -> bool:
-    return services.slots.is_stopping or services.is_full
+    return services.slots.is_stopping or services.is_full or services.is_ending
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class CurrentRun:
     )
     server_identity: str | None = None  # the server on which this run began, if known
     pid: int = field(default_factory=os.getpid)
+    thread_id: int = field(default_factory=threading.get_ident)  # the thread of the run
 
     @property
     def max_retries(self) -> int:

@@ -41,7 +41,11 @@ class EventLoop:
         self.loop = asyncio.new_event_loop()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="event_loop", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.loop.close()  # otherwise the files of the loop would stay open
+            raise
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run the coroutine and wait for its result. Call this from a thread other than the loop's."""

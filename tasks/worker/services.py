@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import threading
+import time
 from collections import defaultdict
 from importlib.metadata import version
 from typing import Any
@@ -31,6 +32,8 @@ from .memory_limit import memory_limit_bytes
 from .processors import processor_count
 from .quick_batches import QuickBatches
 from .shared_slots import SharedSlots, shared_slots
+
+LOOK_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class WorkerServices:
         self.task_lock = threading.Lock()  # the main thread executes one of the queue's own tasks
         self.current_run: CurrentRun | None = None
         self.is_full = False  # this process uses too much memory, so no further run begins
+        self.is_ending = False  # this process ends because of a stuck handler, so no further work begins
         self.server_identity: str | None = None  # the identity that the last heartbeat read
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
@@ -78,6 +82,11 @@ class WorkerServices:
                 self.settings.cursor_seconds, self.settings.aging_claims
             )
         return self._positions[flow_name]
+
+    def wait_while_ending(self) -> None:
+        """Returns at once unless this process is ending."""
+        while self.is_ending:
+            time.sleep(LOOK_SECONDS)
 
     def renew(self) -> None:
         """Give this worker process a new id, because the process was declared dead under its old id. The old id never

@@ -1,6 +1,7 @@
 """If a process gives up on a stuck handler, the process ends, whatever the database answers to its last statements."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from queue_store.runs.run import Run, RunOptions
 from tasks.run_loop import abort_process as aborting
 from tasks.run_loop.stuck_handlers import StuckHandler
 from tasks.worker.current_run import CurrentRun
+from tests.runs.test_lost_commits import COUNTED, lose_the_answer
 from tests.support.flow_runs import Worker
 
 
@@ -36,21 +38,49 @@ def abort(worker: Worker) -> None:
         )
 
 
-@pytest.mark.parametrize("error", [UnknownFlowError("no such flow"), MemoryError()])
-def test_what_cannot_be_written_is_given_back_and_the_process_ends(
-    error: Exception, worker: Worker, ended: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "statuses"),
+    [(UnknownFlowError("no such flow"), {"failed": 2}), (MemoryError(), {"failed": 1, "pending": 1})],
+)
+def test_what_cannot_be_written_fails_or_is_given_back_and_the_process_ends(
+    error: Exception,
+    statuses: dict[str, int],
+    worker: Worker,
+    ended: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_in = Run.write_in
 
-    def refuse(run: Run, cursor: object, outcomes: list[Outcome]) -> object:
+    def refuse(run: Run, cursor: object, outcomes: list[Outcome], **options: bool) -> object:
         if any(isinstance(outcome, Completed) for outcome in outcomes):
             raise error
-        return write_in(run, cursor, outcomes)  # type: ignore[arg-type]
+        return write_in(run, cursor, outcomes, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Run, "write_in", refuse)
     abort(worker)
     assert ended == ["ended"]
-    assert worker.statuses() == {"failed": 1, "pending": 1}
+    assert worker.statuses() == statuses
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+def test_a_lost_answer_to_the_last_commit_counts_once(
+    worker: Worker, ended: list[str], monkeypatch: pytest.MonkeyPatch, has_happened: bool
+) -> None:
+    write_in = Run.write_in
+
+    def write_and_lose(run: Run, *arguments: Any, **options: bool) -> object:
+        monkeypatch.setattr(Run, "write_in", write_in)
+        lose_the_answer(monkeypatch, has_happened=has_happened)
+        return write_in(run, *arguments, **options)
+
+    monkeypatch.setattr(Run, "write_in", write_and_lose)
+    abort(worker)
+    assert ended == ["ended"]
+    assert worker.statuses() == {"completed": 1, "failed": 1}
+    assert worker.query(COUNTED) == [(1, 0, 1, 0, 0, 2)]
+    assert worker.query(
+        "SELECT records_completed, records_failed, records_refused FROM flow_execution_logs"
+    ) == [(1, 1, 0)]
 
 
 def test_a_database_that_is_away_is_waited_for_until_the_worker_stops(
@@ -58,7 +88,7 @@ def test_a_database_that_is_away_is_waited_for_until_the_worker_stops(
 ) -> None:
     tries: list[int] = []
 
-    def away(run: Run, cursor: object, outcomes: list[Outcome]) -> object:
+    def away(run: Run, cursor: object, outcomes: list[Outcome], **_: bool) -> object:
         tries.append(1)
         if len(tries) == 3:
             monkeypatch.setattr(type(worker.services.slots), "is_stopping", True)

@@ -10,7 +10,7 @@ from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.runs.express import HeldSlice
 from queue_store.runs.sessions import terminate_sessions
 from tasks import FlowContext
-from tests.runs.test_lost_commits import lose_the_answer
+from tests.runs.test_lost_commits import COUNTED, lose_the_answer
 from tests.support.express import PATIENCE_SECONDS, Seen
 from tests.support.flow_runs import Worker
 from tests.support.store import in_background
@@ -97,6 +97,29 @@ def test_a_lost_commit_of_a_slice_counts_once(
     assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
     assert (counts.records_claimed, counts.records_completed, counts.records_refused) == (12, 12, 0)
     assert worker.query("SELECT sum(claimed) AS claimed FROM rollup_deltas") == [(12,)]
+    assert worker.query(COUNTED) == [(12, 0, 0, 0, 0, 12)]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("has_happened", [True, False])
+def test_a_lost_commit_of_a_slice_with_follow_ups_enqueues_them_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
+) -> None:
+    def handle(payload: int, context: FlowContext) -> None:
+        if payload == 5:
+            lose_the_answer(monkeypatch, has_happened=has_happened)
+        if payload % 2:
+            context.enqueue("next", payload)
+
+    worker.declare(lambda payload: None, name="next")
+    flow = worker.declare(handle, name="sample", batch_size=4, express=True)
+    record_ids = worker.enqueue("sample", range(8))
+    counts = worker.run(flow)
+    assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
+    assert (counts.records_claimed, counts.records_completed, counts.records_refused) == (8, 8, 0)
+    next_rows = worker.query("SELECT payload FROM processing_queue WHERE flow_name = 'next' ORDER BY payload")
+    assert [row.payload for row in next_rows] == [1, 3, 5, 7]
+    assert worker.query(COUNTED) == [(8, 0, 0, 0, 0, 8)]
 
 
 @pytest.mark.usefixtures("at_once")

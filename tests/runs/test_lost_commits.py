@@ -14,6 +14,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.liveness.worker_processes import WorkerProcess
+from queue_store.records.record import Snooze
 from queue_store.runs.claimer import Claimer
 from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run
@@ -32,6 +33,13 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON flow_execution_logs DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
+"""
+
+COUNTED = """
+SELECT sum(completed) AS completed, sum(retried) AS retried, sum(failed) AS failed, sum(snoozed) AS snoozed,
+    sum(refused) AS refused,
+    (SELECT sum(durations) FROM rollup_deltas, unnest(processing_histogram) durations) AS attempts
+FROM rollup_deltas
 """
 
 
@@ -159,6 +167,24 @@ def test_what_was_written_before_is_told_by_its_status(store: Store) -> None:
     assert written.completed_ids == record_ids[:2]
     assert written.failed_ids == record_ids[2:]
     assert written.refused_ids == []
+    assert store.query(COUNTED) == [(2, 0, 1, 0, 0, 3)]
+
+
+def test_retries_and_snoozes_that_were_written_before_are_told_too(store: Store) -> None:
+    record_ids = store.enqueue(3)
+    run = store.run()
+    batch = run.begin()
+    outcomes = [*failed(batch[:2], 60), Snooze(batch[2], 60)]
+    run.write(outcomes)
+    store.execute("UPDATE processing_queue SET scheduled_at = now() WHERE id = %s", record_ids[:1])
+    assert ids(run.claim()) == record_ids[:1]
+    written = run.write_again(outcomes)
+    assert (written.retried_ids, written.snoozed_ids, written.refused_ids) == (
+        record_ids[:2],
+        record_ids[2:],
+        [],
+    )
+    assert store.query(COUNTED) == [(0, 2, 0, 1, 0, 2)]
 
 
 def test_an_interrupted_writing_counts_once(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +198,7 @@ def test_an_interrupted_writing_counts_once(worker: Worker, monkeypatch: pytest.
     worker.enqueue("sample", range(10))
     counts = worker.run(flow)
     assert (counts.records_completed, counts.records_failed, counts.records_refused) == (7, 3, 0)
+    assert worker.query(COUNTED) == [(7, 0, 3, 0, 0, 10)]
 
 
 def test_a_worker_process_may_be_registered_again(store: Store) -> None:
