@@ -7,11 +7,17 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from queue_store.database.arrays import TextArray
 from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
 COUNT_LIMIT = 1_000
+KEY_LIMIT = 10_000  # For each flow, a look makes at most this many steps from order key to order key.
+
+# For each flow, the order key after which this process goes on to look for work, if its last look found nothing. A key
+# of another database, or of records that are gone, does no harm: after the last key, a look begins with the first.
+_stopped_at_keys: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class FlowDeclaration:
 @dataclass(frozen=True, slots=True)
 class FlowWithWork:
     """`due_records` is counted up to COUNT_LIMIT for each priority. The records with order keys are counted
-    together, up to COUNT_LIMIT."""
+    together, up to COUNT_LIMIT. In a flow with more than KEY_LIMIT order keys, `due_records` may be too small."""
 
     flow_name: str
     celery_queue: str
@@ -38,6 +44,7 @@ class FlowWithWork:
     alive_runs: int
     max_runs: int | None
     worker_processes: int
+    stopped_at_key: str | None = None
 
     @property
     def runs_wanted(self) -> int:
@@ -75,14 +82,34 @@ def with_work(
     """Flows with due records, of all Celery queues or of the given ones. Paused flows are left out, and no flow is
     returned while processing is stopped. The flow whose oldest due record has waited longest comes first.
     `except_flow_name` leaves out a flow that is being run. Searching that flow for due records would be slow: the
-    search would read the dead index entries of all records that were claimed since the last vacuum."""
+    search would read the dead index entries of all records that were claimed since the last vacuum.
+
+    One look sees at most KEY_LIMIT order keys of a flow, and the COUNT_LIMIT oldest due records of each priority. If
+    none of these records can be claimed, the next look of this process goes on after the last key that it saw."""
+    stopped = list(_stopped_at_keys.items())
     parameters = {
         "count_limit": COUNT_LIMIT,
         "except_flow_name": except_flow_name,
         "celery_queues": list(celery_queues) if celery_queues is not None else None,
+        "key_limit": KEY_LIMIT,
+        "stopped_flow_names": TextArray(flow_name for flow_name, _ in stopped),
+        "stopped_at_keys": TextArray(key for _, key in stopped),
     }
     with index_plans(cursor):
-        return rows_as(cursor.execute(sql("flows/flows_with_work"), parameters), FlowWithWork)
+        flows = rows_as(cursor.execute(sql("flows/flows_with_work"), parameters), FlowWithWork)
+    for flow in flows:
+        _go_on_after(flow)
+    return [flow for flow in flows if flow.due_records]
+
+
+def _go_on_after(flow: FlowWithWork) -> None:
+    """After a look that found work, the next look sees the same keys, so it finds that work again."""
+    if flow.due_records:
+        return
+    if flow.stopped_at_key is None:
+        _stopped_at_keys.pop(flow.flow_name, None)
+    else:
+        _stopped_at_keys[flow.flow_name] = flow.stopped_at_key
 
 
 def read_flow_names(cursor: Cursor[Any]) -> set[str]:

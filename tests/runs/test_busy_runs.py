@@ -203,14 +203,12 @@ def test_a_record_without_a_run_is_found_at_a_glance(own_database_url: str) -> N
     assert {"missing_guards", "impossible_live_states", "claims_without_a_run"} <= names
 
 
-@pytest.mark.parametrize(
-    ("hint_is_taken", "statuses"), [(True, {"completed": 3, "pending": 12}), (False, {"completed": 15})]
-)
+@pytest.mark.parametrize("hint_is_taken", [True, False])
 def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
-    own_database_url: str, monkeypatch: pytest.MonkeyPatch, hint_is_taken: bool, statuses: dict[str, int]
+    own_database_url: str, monkeypatch: pytest.MonkeyPatch, hint_is_taken: bool
 ) -> None:
     """If the run never ended, it would become older than the orphan timeout. Then only a scan could tell whether the
-    run has overdue records."""
+    run has overdue records. Without the broker, the idle poll begins the next run."""
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: hint_is_taken)
     monkeypatch.setattr("tasks.run_loop.time_slice.OTHERS_LOOK_SECONDS", 0.0)
 
@@ -222,7 +220,5 @@ def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
         flow = worker.declare(handler, name="sample")
         worker.enqueue("sample", range(15))
         worker.run(flow)
-        assert worker.statuses() == statuses
-        assert worker.query("SELECT records_released FROM flow_execution_logs") == [
-            (2 if hint_is_taken else 0,)
-        ]
+        assert worker.statuses() == {"completed": 3, "pending": 12}
+        assert worker.query("SELECT records_released FROM flow_execution_logs") == [(2,)]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from queue_store.database.statements import sql
-from queue_store.flows import COUNT_LIMIT, with_work
+from queue_store.flows import COUNT_LIMIT, KEY_LIMIT, with_work
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.older_statements import before_one_of_a_key
@@ -83,8 +83,7 @@ def test_flows_with_work_reads_the_heads_and_not_the_backlog(own_store: Store) -
     vacuum(own_store)
     run = own_store.run()
     run.begin()
-    parameters = {"count_limit": COUNT_LIMIT, "celery_queues": None, "except_flow_name": None}
-    assert buffers(run, "flows/flows_with_work", parameters) < BACKLOG / 4
+    assert buffers(run, "flows/flows_with_work", LOOKS["flows/flows_with_work"](run)) < BACKLOG / 4
 
 
 def test_every_key_is_worked_off_in_order_by_two_runs(store: Store) -> None:
@@ -205,6 +204,9 @@ LOOKS: dict[str, Callable[[Run], dict[str, Any]]] = {
         "count_limit": COUNT_LIMIT,
         "celery_queues": None,
         "except_flow_name": None,
+        "key_limit": KEY_LIMIT,
+        "stopped_flow_names": [],
+        "stopped_at_keys": [],
     },
 }
 
