@@ -95,3 +95,5 @@ def _beat(database: DatabaseManager, taken: Taken, ended: threading.Event) -> No
                     return
         except QueueStoreError as error:
             logger.warning("no heartbeat for %s: %s", taken.entry, error)
+        except Exception:
+            logger.exception("a heartbeat for %s failed; the next one is tried as usual", taken.entry)

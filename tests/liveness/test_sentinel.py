@@ -32,7 +32,10 @@ def test_one_is_the_sentinel_until_it_is_silent(worker: Worker) -> None:
     assert [take(worker, second), take(worker, first)] == [True, False]
 
 
-def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(worker: Worker) -> None:
+def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.conf, "broker_url", "redis://127.0.0.1:1/0")
     worker.declare(lambda payload: None, name="lost")
     [record_id] = worker.enqueue("lost", ["x"])
     worker.query(
