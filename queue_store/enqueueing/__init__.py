@@ -116,7 +116,7 @@ def enqueue_many(
     if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes the last of
     these rows. Raises the same errors as `enqueue`, but a running record does not stop "replace": see
     `EnqueuedMany.running_positions`. A PayloadRejectedError about a row names the row, unless the database refused the
-    value, or an orjson.Fragment contains a line break. A DuplicateRecordError names the key.
+    value. A DuplicateRecordError names the key.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from queue_store.enqueueing.new_record import DEFAULT_PRIORITY, NewRecord, in_utc
-from queue_store.errors import PayloadRejectedError
 from queue_store.records.payload import plain_text
 
 Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the record with the row's own options
@@ -18,10 +17,7 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Joins the lines into small blocks, so that Postgres stores one block while the next is encoded."""
     remaining = iter(lines)
     while some := list(islice(remaining, BLOCK_RECORDS)):
-        block = b"".join(some)
-        if block.count(b"\n") != len(some):
-            raise PayloadRejectedError("payload", "an orjson.Fragment must not contain line breaks")
-        yield block
+        yield b"".join(some)
 
 
 def lines_of(

@@ -7,7 +7,7 @@ value that this rule refuses, but no handler receives it.
 """
 
 import math
-import re
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
@@ -24,7 +24,9 @@ SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb does not keep
-_has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
+_LEAVES = frozenset((str, int, bool, type(None), UUID))
+_CONTAINERS = frozenset((dict, list, tuple))
+_type_of: Callable[[object], type[Any]] = type
 
 # Turns digits and minus signs into 0, and everything else into a blank. So `bytes.find` finds long numbers quickly. An
 # integer of more than 64 bits has at least 20 characters.
@@ -40,13 +42,9 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
     except (TypeError, RecursionError):
         encoded = _encode_carefully(value, field)
     else:
-        # orjson writes NaN as null, lets a NUL and deep nesting pass, and writes large floats with an exponent.
-        if (
-            b"null" in encoded
-            or b"\\u0000" in encoded
-            or (len(encoded) > _DEEP_BYTES and _is_deep(encoded))
-            or _has_exponent(encoded) is not None
-        ):
+        # orjson writes NaN as null, lets a NUL, deep nesting and the text of a Fragment pass, and writes large floats
+        # with an exponent.
+        if not _is_ordinary(value) or b"\\u0000" in encoded:
             encoded = _encode_carefully(value, field)
     if len(encoded) > limit_bytes:
         raise PayloadRejectedError(
@@ -60,25 +58,53 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
     and names the place of that value. Such values are numbers that fit neither an integer of 64 bits nor a float,
     and values that are nested too deeply."""
-    # A value is checked in full if it may hold a long number or be nested too deeply. Digits and brackets inside
-    # texts count too.
-    if len(encoded) < 20 or (
-        encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # `find` takes half as long as `in`
-        and (len(encoded) <= _DEEP_BYTES or not _is_deep(encoded))
-    ):
+    if not may_be_refused(encoded):
         try:
             return orjson.loads(encoded)
         except orjson.JSONDecodeError as error:
             raise PayloadRejectedError(field, f"cannot be decoded: {error}") from None
     try:
-        return _checked(read_as_given(encoded), field, 0)
+        given = read_as_given(encoded)
     except RecursionError:
         raise PayloadRejectedError(field, _TOO_DEEP) from None
+    except ValueError as error:
+        raise PayloadRejectedError(field, f"cannot be decoded: {error}") from None
+    return _checked(given, field, 0)
+
+
+def may_be_refused(encoded: bytes) -> bool:
+    """Whether a stored value must be checked in full, because it may hold a long number or be nested too deeply. Digits
+    and brackets inside texts count too."""
+    if len(encoded) < len(_LONG_NUMBER):
+        return False
+    if encoded.translate(_DIGITS).find(_LONG_NUMBER) >= 0:  # `find` takes half as long as `in`
+        return True
+    return len(encoded) > _DEEP_BYTES and _is_deep(encoded)
 
 
 def _is_deep(encoded: bytes) -> bool:
     """Whether the value may be nested too deeply. Brackets inside texts count as well."""
     return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
+
+
+def _is_ordinary(value: Any) -> bool:
+    """Whether the value contains only types and floats that orjson writes as the rule says, and is not nested too
+    deeply."""
+    kind = _type_of(value)
+    return kind in _LEAVES or (kind in _CONTAINERS and _holds_ordinary(value, kind, MAXIMUM_DEPTH - 1))
+
+
+def _holds_ordinary(container: Any, kind: type[Any], levels: int) -> bool:
+    for inner in container.values() if kind is dict else container:
+        kind = _type_of(inner)
+        if kind in _LEAVES:
+            continue
+        if kind is float:
+            if not -_EXPONENT_BEGINS < inner < _EXPONENT_BEGINS:
+                return False
+        elif kind not in _CONTAINERS or levels == 0 or not _holds_ordinary(inner, kind, levels - 1):
+            return False
+    return True
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
@@ -120,7 +146,7 @@ def _checked_object(
         if not isinstance(key, str):
             raise PayloadRejectedError(_shorten(place), f"keys must be text, not {type(key).__name__}")
         name = plain_text(key)
-        _check_text(name, place)
+        check_text(name, place)
         plain[name] = _checked(inner, f"{place}.{name}", depth + 1, is_written=is_written)
     if len(plain) < len(value):
         raise PayloadRejectedError(_shorten(place), "a key appears twice in one object")
@@ -131,7 +157,7 @@ def _checked_leaf(value: object, place: str, *, is_written: bool) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        _check_text(value, place)
+        check_text(value, place)
         return value
     if isinstance(value, UUID):
         return str(value)
@@ -164,7 +190,8 @@ def plain_text(text: str) -> str:
     return text if type(text) is str else str.__str__(text)
 
 
-def _check_text(text: str, place: str) -> None:
+def check_text(text: str, place: str) -> None:
+    """Raises PayloadRejectedError for a text that Postgres cannot store."""
     if "\x00" in text:
         raise PayloadRejectedError(_shorten(place), "text must not contain NUL characters")
     try:

@@ -2,7 +2,7 @@
 occurrences and those of the maintenance tasks. The names of the entries for flows begin with `flow:`."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from psycopg import Cursor
@@ -41,10 +41,6 @@ def enqueue_occurrence(
 def last_occurrence(cursor: Cursor[Any], flow_name: str) -> LastOccurrence | None:
     parameters = {"entry": entry_of(flow_name)}
     return row_as(cursor.execute(sql("schedule/last_occurrence"), parameters), LastOccurrence)
-
-
-def pass_time(cursor: Cursor[Any], delta: timedelta) -> None:
-    cursor.execute(sql("schedule/pass_time_of_flows"), {"seconds": delta.total_seconds()})
 
 
 def forget(cursor: Cursor[Any]) -> None:

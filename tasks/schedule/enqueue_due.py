@@ -4,6 +4,7 @@ also call `enqueue_due`, so that no beat is needed."""
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, schedule as interval
@@ -21,15 +22,21 @@ from .due_time import latest_due
 logger = logging.getLogger(__name__)
 
 
-def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: ProcessorSettings) -> list[int]:
+def enqueue_due(
+    database: DatabaseManager,
+    flows: Iterable[Flow],
+    settings: ProcessorSettings,
+    ahead: timedelta = timedelta(0),
+) -> list[int]:
     """Returns the ids of the new records. The schedules use the time zone of the setting TIMEZONE. If one flow
-    cannot be enqueued, the other flows are still enqueued. Raises DatabaseUnavailableError."""
+    cannot be enqueued, the other flows are still enqueued. Raises DatabaseUnavailableError. `ahead`: for tests, how far
+    the time of the schedules is ahead of the database's time."""
     ids: list[int | None] = []
     for flow in flows:
         if flow.schedule is None:
             continue
         try:
-            ids.append(_enqueue_due(database, flow, flow.schedule, settings))
+            ids.append(_enqueue_due(database, flow, flow.schedule, settings, ahead))
         except DatabaseUnavailableError:
             raise
         except Exception:
@@ -38,10 +45,15 @@ def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: Proc
 
 
 def _enqueue_due(
-    database: DatabaseManager, flow: Flow, schedule: crontab | interval, settings: ProcessorSettings
+    database: DatabaseManager,
+    flow: Flow,
+    schedule: crontab | interval,
+    settings: ProcessorSettings,
+    ahead: timedelta,
 ) -> int | None:
     with database.transaction() as cursor:
-        due_at = latest_due(schedule, recurring.database_time(cursor), ZoneInfo(settings.timezone))
+        now = recurring.database_time(cursor) + ahead
+        due_at = latest_due(schedule, now, ZoneInfo(settings.timezone))
         if due_at is None:
             return None
         payload = {} if flow.schedule_payload is None else flow.schedule_payload

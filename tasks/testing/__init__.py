@@ -2,14 +2,16 @@
 
 Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in the
 test's own process. Plain handlers also run in the test's own thread, unless their flow sets `concurrency`. No test
-waits for time to pass, because `pass_time` changes the times in the rows.
+waits for time to pass, because `pass_time` changes the times in the rows
+and the time of the schedules.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
@@ -29,6 +31,7 @@ from ..worker.services import WorkerServices
 from .readable import readable
 
 MAXIMUM_RUNS = 1_000
+SEARCH_MARGIN = timedelta(days=2)  # the search for a due time also looks at the next day
 INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_at", "completed_at")
 
 
@@ -38,6 +41,7 @@ class QueueTester:
 
     def __init__(self) -> None:
         self._services = _new_services()
+        self._passed = timedelta(0)  # the time of the schedules is ahead of the database's time by this much
         if schema.current_version(self.database.engine) != versions.latest_version():
             schema.migrate(self.database.engine)
         self._processor = DistributedProcessor(self.database, self._services.settings)
@@ -112,26 +116,33 @@ class QueueTester:
         return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
-        """Act as if this much time had passed: move all times of all records, and of all occurrences of recurring
-        flows, into the past. Before and after the move, enqueue due records of recurring flows, as a worker would have
-        done. Raises QueueStoreError for a time that cannot pass, such as a negative one."""
+        """Act as if this much time had passed: move all times of all records into the past, and the time of the
+        schedules into the future. Before and after the move, enqueue due records of recurring flows, as a worker would
+        have done. Raises QueueStoreError for a time that cannot pass, such as a negative or an endless one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"
             )
         self._enqueue_due()
-        columns = processing_queue.c
-        with self.database.transaction() as cursor:
-            recurring.pass_time(cursor, delta)
-        with self.database.engine.begin() as connection:
-            connection.execute(
-                update(processing_queue).values({name: columns[name] - delta for name in INSTANTS})
-            )
+        try:
+            _ = datetime.now(UTC) + self._passed + delta + SEARCH_MARGIN
+            self._move_back(delta, INSTANTS)
+        except (OverflowError, DataError, IntegrityError):
+            raise QueueStoreError(f"pass_time: {delta} is more than the calendar has") from None
+        self._passed += delta
         self._enqueue_due()
 
+    def _move_back(self, delta: timedelta, instants: Sequence[str], *conditions: ColumnElement[bool]) -> None:
+        moved = {name: processing_queue.c[name] - delta for name in instants}
+        with self.database.engine.begin() as connection:
+            connection.execute(update(processing_queue).where(*conditions).values(moved))
+
     def _enqueue_due(self) -> None:
-        loaded = load_flows(self._services.settings)
-        enqueue_due(self.database, loaded.values(), self._services.settings)
+        """Due times are in the time of the schedules. The times of records are in the database's time."""
+        settings = self._services.settings
+        ids = enqueue_due(self.database, load_flows(settings).values(), settings, self._passed)
+        if ids:
+            self._move_back(self._passed, ["scheduled_at"], processing_queue.c.id.in_(ids))
 
     def close(self) -> None:
         self._services.close()

@@ -26,7 +26,7 @@ def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
             return Any
     if not is_plain(annotation):
         raise ValueError(
-            f"a batch handler is given FlowContexts: annotate its records as list[FlowContext[{_named(annotation)}]]"
+            f"a batch handler is given FlowContexts: annotate its records as list[FlowContext[{named(annotation)}]]"
         )
     return Any
 
@@ -48,7 +48,7 @@ def is_plain(annotation: Any) -> bool:
 def codec_of(annotation: Any) -> Codec:
     """Raises ValueError for a type that no installed library can decode."""
     library = "pydantic" if any(_is_of_pydantic(part) for part in _parts(annotation)) else "msgspec"
-    name = _named(annotation)
+    name = named(annotation)
     try:
         module = import_module(f"{__package__}.{library}_codec")
     except ModuleNotFoundError as error:
@@ -87,5 +87,6 @@ def _is_of_pydantic(part: Any) -> bool:
     return is_type or type(part).__module__.partition(".")[0] == "pydantic"
 
 
-def _named(annotation: Any) -> str:
+def named(annotation: Any) -> str:
+    """The name of the type for messages."""
     return getattr(annotation, "__name__", None) or str(annotation)

@@ -24,6 +24,14 @@ class Codec(Protocol):
         """The object as dictionaries, lists, strings, numbers, True, False and None. Raises PayloadRejectedError."""
         ...
 
+    def plain_untyped(self, value: Any) -> Any:
+        """Like `plain`, for a payload that need not fit the type."""
+        ...
+
+    def check_arrival(self, sent: Any, arrives: Any) -> None:
+        """Raises PayloadRejectedError if `arrives`, the decoded object, has lost values of `sent`."""
+        ...
+
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the payloads that `decode` accepts."""
         ...
@@ -37,6 +45,11 @@ class PlainCodec:
 
     def plain(self, value: Any) -> Any:
         return value
+
+    plain_untyped = plain
+
+    def check_arrival(self, sent: Any, arrives: Any) -> None:
+        """Plain values arrive as they are."""
 
     def schema(self) -> dict[str, Any]:
         return {}

@@ -6,7 +6,7 @@ from typing import Any
 from queue_store.errors import PayloadRejectedError
 
 from ..called_functions import check_callable_with, is_async
-from .annotation import codec_of, is_plain, payload_annotation
+from .annotation import codec_of, is_plain, named, payload_annotation
 from .codec import Codec, PlainCodec
 from .payload_type import VERSION_KEY, PayloadType, rooted
 
@@ -25,6 +25,13 @@ def payload_type(flow_name: str, annotation: Any, options: Mapping[str, Any]) ->
         codec = codec_of(annotation)
     _check_schema(codec.schema(), version or 1)
     declared = PayloadType(flow_name, codec, version or 1, options.get("upgrade") or {})
+    try:
+        declared.schema()
+    except PayloadRejectedError as error:
+        raise ValueError(
+            f"the payload is annotated {named(annotation)}, whose JSON Schema cannot be stored ({error}): "
+            f"write this part of the type in another way"
+        ) from None
     if options.get("schedule") is not None:
         _check_schedule_payload(declared, options.get("schedule_payload"))
     return declared

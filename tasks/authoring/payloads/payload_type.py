@@ -8,15 +8,16 @@ version 1.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from queue_store.enqueueing.payload_encoders import encode_payload
 from queue_store.errors import PayloadRejectedError
-from queue_store.records.payload import decode_json, encode_json
+from queue_store.records.payload import decode_json, encode_json, may_be_refused
 from queue_store.records.record import Record
 
 from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
+from .storable_schema import storable_schema
 
 VERSION_KEY = "$version"
 AHEAD_SECONDS = 30.0  # the delay of a record whose payload is newer than this code
@@ -42,29 +43,40 @@ class PayloadType:
 
     def encode(self, payload: object) -> bytes:
         """The payload as it is stored. Raises PayloadRejectedError for a payload that a worker could not decode."""
-        plain = self._codec.plain(payload)
+        plain = self._plain(payload)
         if self.version > 1 and VERSION_KEY not in _as_object(plain):
             plain = {VERSION_KEY: self.version, **plain}
         encoded = encode_payload(plain)
         try:
-            self.decode(encoded)
+            arrives = self.decode(encoded)
         except SnoozeRecord:
             problem = f"is newer than this process' code, which knows version {self.version}"
             raise PayloadRejectedError(f"payload.{VERSION_KEY}", problem) from None
+        self._codec.check_arrival(payload, arrives)
         return encoded
+
+    def _plain(self, payload: object) -> Any:
+        """A dictionary that names its version keeps this version. A dictionary of another version keeps all its keys,
+        because its upgrade may need them."""
+        if not isinstance(payload, dict) or VERSION_KEY not in payload:
+            return self._codec.plain(payload)
+        named = cast("dict[str, Any]", payload)
+        version = named[VERSION_KEY]
+        if version != self.version:
+            return self._codec.plain_untyped(named)
+        plain = self._codec.plain({key: value for key, value in named.items() if key != VERSION_KEY})
+        return {VERSION_KEY: version, **_as_object(plain)}
 
     def decode(self, encoded: bytes) -> Any:
         """The payload as the handler receives it. Raises PayloadRejectedError if the payload cannot be upgraded or
         decoded. Raises SnoozeRecord if the payload's version is newer than this code."""
-        if self.version == 1 and _MARK not in encoded:
+        if self.version == 1 and _MARK not in encoded and not may_be_refused(encoded):
             return self._codec.decode(encoded)
         payload = decode_json(encoded)
-        if isinstance(payload, dict):
-            version = _checked_version(payload.pop(VERSION_KEY, 1))
-        elif self.version == 1:
+        has_version = isinstance(payload, dict) and VERSION_KEY in payload
+        if self.version == 1 and not has_version:
             return self._codec.decode(encoded)
-        else:
-            version = 1
+        version = _checked_version(payload.pop(VERSION_KEY)) if has_version else 1
         if version > self.version:
             self._wait_for_newer_code(version)
         for step in range(version, self.version):
@@ -75,7 +87,7 @@ class PayloadType:
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of a record's payload. The schema includes the version if the version is above 1."""
-        schema = rooted(self._codec.schema())
+        schema = storable_schema(rooted(self._codec.schema()))
         if self.version == 1:
             return schema
         properties = {VERSION_KEY: {"const": self.version}} | schema.get("properties", {})

@@ -1,7 +1,8 @@
 """Types that Pydantic decodes: its models, its dataclasses, and types built from them."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
@@ -10,8 +11,15 @@ from pydantic_core import PydanticSerializationError
 from queue_store.errors import PayloadRejectedError
 
 from .codec import path_of, rejected
+from .pydantic_traits import first_difference, has_secrets, is_of_models, may_lose_values, secrets_in
 
 MASKED = "**********"  # the text that Pydantic writes instead of a SecretStr
+_MASKS = "a secret would be stored as asterisks: give its field a field_serializer, or send a reference"
+_LOST = (
+    "the handler would get another value, because Pydantic does not read this field as it writes it: give the field "
+    "one `alias` for both, or enqueue a dictionary"
+)
+_ANY = TypeAdapter(Any).serializer.to_python
 
 
 class PydanticCodec:
@@ -21,7 +29,8 @@ class PydanticCodec:
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
             self._schema = self._adapter.json_schema()
-            self._has_secrets = '"writeOnly": true' in json.dumps(self._schema)
+            self._has_secrets = has_secrets(self._adapter.core_schema)
+            self._may_lose_values = may_lose_values(self._adapter.core_schema)
             self._validate = self._adapter.validator.validate_json
             self._serialize = self._adapter.serializer.to_python
         except (PydanticUserError, PydanticInvalidForJsonSchema, NameError) as error:
@@ -39,16 +48,34 @@ class PydanticCodec:
     def plain(self, value: Any) -> Any:
         """Dumps by alias and without computed fields, because `decode` accepts this form. Warnings are off, because
         `decode` refuses values of the wrong type anyway."""
-        try:
-            plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
-        except PydanticSerializationError as error:
-            raise PayloadRejectedError("payload", str(error)) from None
+        plain = _dumped(self._serialize, value)
         if self._has_secrets and MASKED in json.dumps(plain, default=str):
-            raise PayloadRejectedError(
-                "payload",
-                "a secret would be stored as asterisks: give its field a field_serializer, or send a reference",
-            )
+            raise PayloadRejectedError("payload", _MASKS)
         return plain
+
+    def plain_untyped(self, value: Any) -> Any:
+        return _dumped(_ANY, value)
+
+    def check_arrival(self, sent: Any, arrives: Any) -> None:
+        """Compares the JSON of both objects, only if the type's declaration shows that values may get lost."""
+        if self._has_secrets:
+            secrets = self._secrets(sent)
+            if secrets and secrets != self._secrets(arrives):
+                raise PayloadRejectedError("payload", _MASKS)
+        if self._may_lose_values and is_of_models(sent) and arrives != sent:
+            written, read = self.plain(sent), self.plain(arrives)
+            if written != read:
+                raise PayloadRejectedError(path_of(first_difference(written, read)), _LOST)
+
+    def _secrets(self, value: Any) -> list[str]:
+        return sorted(map(repr, secrets_in(_dumped(self._serialize, value, mode="python"))))
 
     def schema(self) -> dict[str, Any]:
         return self._schema
+
+
+def _dumped(serialize: Callable[..., Any], value: Any, mode: Literal["json", "python"] = "json") -> Any:
+    try:
+        return serialize(value, mode=mode, by_alias=True, round_trip=True, warnings=False)
+    except PydanticSerializationError as error:
+        raise PayloadRejectedError("payload", str(error)) from None
