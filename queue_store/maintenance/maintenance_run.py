@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import AlreadyRunningError, MaintenanceError, QueueStoreError
+from queue_store.operators.record_chunks import retry_on_conflict
 from queue_store.progress import OnProgress, ignore_progress
 from queue_store.redaction import redact
 
@@ -77,15 +78,15 @@ def begin(
     on_progress: OnProgress = ignore_progress,
 ) -> Generator[MaintenanceRun]:
     """Raises AlreadyRunningError if the same operation is running. A dry run is never refused, and never causes a
-    refusal."""
+    refusal. Silent runs of all operations are declared abandoned, even if the same operation is running."""
+    retry_on_conflict(lambda: _abandon_silent_runs(database))
+    values = {
+        "operation": operation,
+        "dry_run": dry_run,
+        "actor": actor,
+        "parameters": Jsonb(parameters or {}),
+    }
     with database.transaction() as cursor:
-        cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
-        values = {
-            "operation": operation,
-            "dry_run": dry_run,
-            "actor": actor,
-            "parameters": Jsonb(parameters or {}),
-        }
         row = cursor.execute(sql("maintenance/begin_maintenance_run"), values).fetchone()
         if row is None:
             raise _already_running(cursor, operation)
@@ -93,9 +94,16 @@ def begin(
     try:
         yield run
     except BaseException as error:
-        _finish(run, redact(f"{type(error).__name__}: {error}"))
+        message = redact(f"{type(error).__name__}: {error}")
+        retry_on_conflict(lambda: _finish(run, message))
         raise
-    _finish(run, None)
+    retry_on_conflict(lambda: _finish(run, None))
+
+
+def _abandon_silent_runs(database: DatabaseManager) -> None:
+    """Use a transaction of its own: an insert could wait for a run that ends, and that run waits for the audit log."""
+    with database.transaction() as cursor:
+        cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
 
 
 def _keep_beating(run: MaintenanceRun, ended: threading.Event) -> None:
@@ -106,6 +114,8 @@ def _keep_beating(run: MaintenanceRun, ended: threading.Event) -> None:
                     return
         except QueueStoreError as error:
             logger.warning("no heartbeat for %s: %s", run.operation, error)
+        except Exception:
+            logger.exception("a heartbeat for %s failed; the next one is tried as usual", run.operation)
 
 
 def _beat(cursor: Cursor[Any], run_id: int, affected_count: int | None = None) -> bool:

@@ -25,8 +25,9 @@ def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: 
     with run.chunk() as cursor:
         row = cursor.execute("SELECT now()").fetchone()
         parameters["before"] = row and row[0]
-        twins = cursor.execute(sql("maintenance/older_resettable_twins"), parameters)
-        older_twin_ids = {record_id for (record_id,) in twins}
+        with index_plans(cursor):
+            twins = cursor.execute(sql("maintenance/older_resettable_twins"), parameters)
+            older_twin_ids = {record_id for (record_id,) in twins}
     last = _BEGINNING
     while True:
         after = {"after_flow_name": last[0], "after_updated_at": last[1], "after_id": last[2]}

@@ -1,4 +1,5 @@
-"""The weekly reset reads each failed record a few times, even if all of them have a dedup_key and are of one flow."""
+"""The weekly reset reads each failed record a few times, even if all of them have a dedup_key and are of one flow. It
+reads no other records."""
 
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from tests.support.restoring import restore_rows
 from tests.support.servers import connect
 from tests.support.store import Store, store_on
 
-RECORDS, PAGE, TIMES = 20_000, 100, 5
+RECORDS, FEW, PAGE, TIMES = 20_000, 1_000, 100, 5
 FILL = """
 INSERT INTO processing_queue (flow_name, status, retry_count, error_message, dedup_key, updated_at)
 SELECT 'sample', 'failed', 1, 'ValueError: no', 'key ' || n %% (%(records)s / %(twins)s),
@@ -38,10 +39,10 @@ def own_store(
     manager.dispose()
 
 
-def fill(store: Store, twins: int, *, analyse: bool) -> None:
+def fill(store: Store, twins: int, *, analyse: bool, records: int = RECORDS) -> None:
     with store.database.transaction() as cursor:
         restore_rows(cursor)
-        cursor.execute(FILL.encode(), {"records": RECORDS, "twins": twins})
+        cursor.execute(FILL.encode(), {"records": records, "twins": twins})
     if analyse:
         store.execute("ANALYZE processing_queue")
 
@@ -63,3 +64,16 @@ def test_the_number_of_records_read_grows_with_the_number_of_failed_records(
     with maintenance.begin(store.database, "reset", dry_run=True, actor="anna") as run:
         assert maintenance.reset_failed(run, ProcessorSettings(), 3) == RECORDS // twins
     assert RECORDS <= records_read(store) - before <= TIMES * RECORDS
+
+
+def test_records_that_did_not_fail_are_not_read_even_if_the_statistics_are_outdated(
+    own_store: tuple[Store, bool],
+) -> None:
+    """When the statistics were made, all records had failed, or there were none."""
+    store, analyse = own_store
+    fill(store, 10, analyse=analyse, records=FEW)
+    store.enqueue(RECORDS)
+    before = records_read(store)
+    with maintenance.begin(store.database, "reset", dry_run=True, actor="anna") as run:
+        assert maintenance.reset_failed(run, ProcessorSettings(), 3) == FEW // 10
+    assert FEW <= records_read(store) - before <= TIMES * FEW

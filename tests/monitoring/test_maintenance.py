@@ -16,6 +16,7 @@ from queue_store.settings import ProcessorSettings
 from tasks.monitoring import distributed_system_maintenance
 from tasks.monitoring.maintenance import nightly_review
 from tests.support import filling
+from tests.support.up_process import until
 
 SETTINGS = ProcessorSettings()
 
@@ -39,6 +40,10 @@ def execute(database: DatabaseManager, statement: str, **parameters: Any) -> Non
 
 def days_ago(days: float) -> datetime:
     return datetime.now(UTC) - timedelta(days=days)
+
+
+# No run counts as silent until one lease has passed since the server started.
+SERVER_HAS_SETTLED = "SELECT pg_postmaster_start_time() < now() - interval '11 seconds'"
 
 
 def fill(database: DatabaseManager) -> None:
@@ -92,6 +97,7 @@ def test_a_dry_run_reports_exactly_what_a_real_run_does(
     monkeypatch.setattr("queue_store.maintenance.retention.RECORDS_AT_ONCE", page)
     monkeypatch.setattr("queue_store.readings.orphans.RECORDS_AT_MOST", page)
     fill(database)
+    until(lambda: rows(database, SERVER_HAS_SETTLED) == [(True,)])
     before = rows(database, "SELECT id, status, updated_at FROM processing_queue ORDER BY id")
     dry = distributed_system_maintenance(**choice)
     assert rows(database, "SELECT id, status, updated_at FROM processing_queue ORDER BY id") == before

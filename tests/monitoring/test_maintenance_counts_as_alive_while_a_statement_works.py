@@ -74,11 +74,17 @@ def age(database: DatabaseManager) -> None:
         cursor.execute(AGE.encode())
 
 
+@pytest.fixture
+def no_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance_run, "HEARTBEAT_SECONDS", 3_600)
+
+
 def begin_another(database: DatabaseManager) -> None:
     with maintenance.begin(database, "another", dry_run=False, actor="bert"):
         pass
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 @pytest.mark.parametrize("kind", HELD)
 def test_no_session_is_idle_in_a_transaction(database: DatabaseManager, kind: str) -> None:
     with held(database, kind) as done:
@@ -100,10 +106,11 @@ def test_it_renews_its_heartbeat(
     assert rows(database, FIRST_STATE)[0][0] == "finished"
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 def test_if_it_was_frozen_another_begins_at_once_and_the_frozen_one_changes_nothing(
     database: DatabaseManager,
 ) -> None:
-    """A frozen process cannot renew its heartbeat. In this test, the first heartbeat would be due later."""
+    """A frozen process cannot renew its heartbeat."""
     filling.add_records(database, 3)
     rollups.fold(database)
     execute(database, "UPDATE processing_queue SET status = 'cancelled'")

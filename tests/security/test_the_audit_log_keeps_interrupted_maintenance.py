@@ -9,7 +9,7 @@ import pytest
 
 from queue_store import maintenance
 from queue_store.database.manager import DatabaseManager
-from queue_store.errors import MaintenanceError
+from queue_store.errors import AlreadyRunningError, MaintenanceError
 from queue_store.maintenance import weekly_reset
 from queue_store.settings import ProcessorSettings
 from tests.monitoring.test_maintenance import days_ago, execute, rows
@@ -82,3 +82,17 @@ def test_even_if_an_operator_begins_the_next_one(database: DatabaseManager, logi
     with interrupted(database):
         begin_another(logins.manager("test_admin", "admin"))
     assert rows(database, "SELECT actor, affected_count FROM audit_log") == [("anna", 4)]
+
+
+def test_even_if_the_next_one_is_refused(database: DatabaseManager) -> None:
+    with maintenance.begin(database, "purge_old_records", dry_run=False, actor="carl"):
+        with interrupted(database):
+            execute(database, "UPDATE maintenance_runs SET heartbeat_at = now() WHERE actor = 'carl'")
+            with (
+                pytest.raises(AlreadyRunningError),
+                maintenance.begin(database, "purge_old_records", dry_run=False, actor="bert"),
+            ):
+                pass
+            assert rows(database, AUDITED) == [
+                ("anna", "maintenance", "reset_failed_records", 4, "abandoned")
+            ]
