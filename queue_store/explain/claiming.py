@@ -131,7 +131,9 @@ def all_waiting_for_keys(facts: Facts) -> Reason | None:
     if waiting.oldest_due_id is None:
         return None
     earlier = _comes_first(facts, waiting.oldest_due_id, waiting.oldest_due_key)
-    if earlier is None or not read_flows_waiting_for_keys(facts.cursor, [facts.flow_name]):
+    if earlier is None:
+        return None
+    if not read_flows_waiting_for_keys(facts.cursor, [facts.flow_name], grace_seconds=0):
         return None
     text = (
         "No due record can be claimed now, because each waits for an earlier record with the same order_key. For "

@@ -32,7 +32,8 @@ class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
     any of the record's attempts. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of that page.
-    If it is None, a later page leaves out the records that an index finds now."""
+    If it is None, a later page leaves out the records that an index finds now. `ids_of_dates`: what
+    `ids_within` found for the dates. If it is None, each page searches for it."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -47,6 +48,7 @@ class RecordFilter:
     created_before: datetime | None = None
     before_id: int = MAXIMUM_ID
     known_ids: tuple[int, ...] | None = None
+    ids_of_dates: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,8 @@ class RecordPage:
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
-    """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow.
-
-    In a search by key, run or worker, an index finds up to half of the records on the first page, however old they are.
-    """
+    """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow. In a search by
+    key, run or worker, an index finds up to half of the records on the first page, however old they are."""
     of_runs = _of_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
         return RecordPage([], None, of_runs["is_capped"])
@@ -141,7 +141,7 @@ def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]
 def _parameters(
     cursor: Cursor[Any], wanted: RecordFilter, of_runs: dict[str, Any], limit: int, look_at_most: int
 ) -> dict[str, Any]:
-    from_id, before_id = ids_within(cursor, wanted.created_from, wanted.created_before)
+    from_id, before_id = wanted.ids_of_dates or ids_within(cursor, wanted.created_from, wanted.created_before)
     if (end := of_runs["finished_at"]) is not None:
         before_id = min(before_id, first_id_since(cursor, end))
     return {
@@ -158,7 +158,7 @@ def _parameters(
 def _enough(wanted: RecordFilter, limit: int) -> int:
     """How many records are enough to fill a page. In a search by dates only, nearly every record matches."""
     undated = replace(wanted, created_from=None, created_before=None)
-    if replace(undated, before_id=MAXIMUM_ID, known_ids=None) != RecordFilter():
+    if replace(undated, before_id=MAXIMUM_ID, known_ids=None, ids_of_dates=None) != RecordFilter():
         return LOOK_AT_MOST
     return limit if undated == wanted else LOOK_AT_SCATTERED
 

@@ -28,7 +28,7 @@ from queue_store.readings.trends import (
     read_connection_success,
     read_depths,
 )
-from queue_store.readings.waiting_for_keys import read_flows_waiting_for_keys
+from queue_store.readings.waiting_for_keys import GRACE_SECONDS, read_flows_waiting_for_keys
 from queue_store.readings.windows import RecentOutcomes, Window, read_recent_outcomes, read_window
 from queue_store.settings import ProcessorSettings
 
@@ -46,8 +46,9 @@ class Snapshot:
     """`recent`: the outcomes of each registered flow that is not stopped and whose oldest due record has waited for at
     least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `waiting_for_keys`: the
     flows that would have a low rate or a backlog, but in which no due record can be claimed, because each waits for an
-    earlier record of its order_key. `recent` leaves these flows out, and their records do not count as waiting in
-    `depths`. `schedule` and `broker` are None if they were not read."""
+    earlier record of its order_key. Records that became due in the last minute do not count. `recent` leaves these
+    flows out, and their records do not count as waiting in `depths`. `schedule` and `broker` are None if they were not
+    read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -148,7 +149,7 @@ def _read_rates(
         or (name in baselines and found.outcomes_per_hour < baselines[name].outcomes_per_hour)
         or due[name] > BACKLOG_RECORDS
     ]
-    waiting = frozenset(read_flows_waiting_for_keys(cursor, suspected))
+    waiting = frozenset(read_flows_waiting_for_keys(cursor, suspected, grace_seconds=GRACE_SECONDS))
     return {name: found for name, found in recent.items() if name not in waiting}, waiting
 
 

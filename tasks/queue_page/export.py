@@ -8,8 +8,12 @@ from datetime import datetime
 
 import orjson
 
-from queue_store.readings.record_candidates import RECORDS_AT_MOST as ATTEMPTS_LOOKED_AT, RUNS_AT_MOST
-from queue_store.readings.records import LOOK_AT_MOST, RecordRow, find_records
+from queue_store.readings.record_candidates import (
+    RECORDS_AT_MOST as ATTEMPTS_LOOKED_AT,
+    RUNS_AT_MOST,
+    ids_within,
+)
+from queue_store.readings.records import RecordRow, find_records
 
 from .arguments import Arguments, BadInputError
 from .database import reading
@@ -37,6 +41,8 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
     wanted = filter_of(arguments)
     records: list[RecordRow] = []
     with reading(replica=True) as cursor:
+        ids_of_dates = ids_within(cursor, wanted.created_from, wanted.created_before)
+        wanted = replace(wanted, ids_of_dates=ids_of_dates)
         for _ in range(LOOKS_AT_MOST):
             page = find_records(cursor, wanted, PAGE_RECORDS)
             if page.is_capped:
@@ -53,8 +59,7 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
                 return records
             wanted = replace(wanted, before_id=page.next_before_id, known_ids=tuple(page.known_ids))
     raise BadInputError(
-        f"only the {LOOKS_AT_MOST * LOOK_AT_MOST} newest records were looked at, of which {len(records)} match: "
-        "narrow the search by dates"
+        f"only the newest records were looked at, of which {len(records)} match: narrow the search by dates"
     )
 
 

@@ -80,9 +80,9 @@ def test_flows_whose_due_records_cannot_be_claimed_are_found_in_time(
     with many_names.transaction() as cursor:
         names = [row[0] for row in cursor.execute("SELECT flow_name FROM processing_queue").fetchall()]
         cursor.execute("UPDATE processing_queue SET order_key = %s", (order_key,))
-        assert read_flows_waiting_for_keys(cursor, names) == set()
+        assert read_flows_waiting_for_keys(cursor, names, grace_seconds=0) == set()
         cursor.execute("UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'")
-        assert len(read_flows_waiting_for_keys(cursor, names)) == 10_000
+        assert len(read_flows_waiting_for_keys(cursor, names, grace_seconds=0)) == 10_000
 
 
 @direct_only

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.readings.waiting_for_keys import KEY_LIMIT, read_flows_waiting_for_keys
+from queue_store.readings.waiting_for_keys import (
+    GRACE_SECONDS,
+    KEY_LIMIT,
+    RECORD_LIMIT,
+    read_flows_waiting_for_keys,
+)
 from tasks.monitoring import calculate_capacity_utilization, distributed_queue_monitoring
 from tests.support import filling
 from tests.support.troubles import execute, looked_at_for_half_an_hour
@@ -54,7 +59,11 @@ def codes() -> set[str]:
 
 def waits(database: DatabaseManager, *flow_names: str) -> set[str]:
     with database.transaction() as cursor:
-        return read_flows_waiting_for_keys(cursor, flow_names or ("alpha",))
+        return read_flows_waiting_for_keys(cursor, flow_names or ("alpha",), grace_seconds=GRACE_SECONDS)
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
 def containers(monkeypatch: pytest.MonkeyPatch) -> tuple[int, bool]:
@@ -71,40 +80,67 @@ def test_such_a_flow_has_no_finding_and_needs_no_container(
     assert containers(monkeypatch) == (1, False)
 
 
-def without_key(database: DatabaseManager) -> None:
-    filling.add_records(database, 1, priority=9)
+def without_key(database: DatabaseManager, seconds: float) -> None:
+    filling.add_records(database, 1, priority=9, scheduled_at=ago(seconds))
 
 
-def another_key(database: DatabaseManager) -> None:
-    filling.add_records(database, 1, order_key="zulu")
+def another_key(database: DatabaseManager, seconds: float) -> None:
+    filling.add_records(database, 1, order_key="zulu", scheduled_at=ago(seconds))
 
 
-def head_is_due(database: DatabaseManager) -> None:
-    execute(database, "UPDATE processing_queue SET scheduled_at = now() WHERE order_key = 'key-1'")
+def head_is_due(database: DatabaseManager, seconds: float) -> None:
+    due = (
+        "UPDATE processing_queue SET scheduled_at = %(at)s WHERE order_key = 'key-1' AND scheduled_at > now()"
+    )
+    execute(database, due, at=ago(seconds))
 
 
-def suspect(database: DatabaseManager) -> None:
-    filling.add_records(database, 1, order_key="zulu", batch_limit=1)
+def suspect(database: DatabaseManager, seconds: float) -> None:
+    filling.add_records(database, 1, order_key="zulu", batch_limit=1, scheduled_at=ago(seconds))
 
 
-def head_is_running(database: DatabaseManager) -> None:
-    """The handler of such a record may be slower than usual, so the rate says something."""
+def add_running(database: DatabaseManager, due_seconds: float, claimed_seconds: float) -> None:
     run = filling.add_run(database)
-    claimed_at = datetime.now(UTC) - timedelta(seconds=30)
-    claim: dict[str, Any] = {"claim_number": 1, "claimed_at": claimed_at, "flow_instance_id": run}
-    filling.add_records(database, 1, order_key="zulu", status="processing", **claim)
+    claim: dict[str, Any] = {"claim_number": 1, "claimed_at": ago(claimed_seconds), "flow_instance_id": run}
+    due: dict[str, Any] = {"order_key": "zulu", "scheduled_at": ago(due_seconds)}
+    filling.add_records(database, 1, status="processing", **due, **claim)
 
 
-@pytest.mark.parametrize("moves", [without_key, another_key, head_is_due, suspect, head_is_running])
+def head_is_running(database: DatabaseManager, seconds: float) -> None:
+    """The handler of such a record may be slower than usual, so the rate says something."""
+    add_running(database, seconds, seconds)
+
+
+MOVES = [without_key, another_key, head_is_due, suspect, head_is_running]
+
+
+@pytest.mark.parametrize("moves", MOVES)
 def test_one_record_that_moves_is_enough_for_all_findings(
-    moves: Callable[[DatabaseManager], None], keyed: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+    moves: Callable[[DatabaseManager, float], None], keyed: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moves(keyed)
+    moves(keyed, 2 * GRACE_SECONDS)
     assert waits(keyed) == set()
     assert codes() == {"processing_rate", "rate_below_usual", "backlog"}
     needed, scale_up = containers(monkeypatch)
     assert needed > 1
     assert scale_up
+
+
+@pytest.mark.parametrize("moves", MOVES)
+def test_a_record_that_moves_for_a_moment_changes_nothing(
+    moves: Callable[[DatabaseManager, float], None], keyed: DatabaseManager
+) -> None:
+    """The first records of the keys are retried or snoozed again and again. Without the grace, the findings would come
+    and go with each of them."""
+    moves(keyed, 1)
+    assert waits(keyed) == {"alpha"}
+    assert codes() == set()
+
+
+def test_a_record_that_was_due_long_before_its_claim_moves(keyed: DatabaseManager) -> None:
+    """A key whose records need a minute each has a low rate before, during and after each claim."""
+    add_running(keyed, 2 * GRACE_SECONDS, 1)
+    assert waits(keyed) == set()
 
 
 def test_a_failed_record_blocks_only_where_the_flow_says_so(database: DatabaseManager) -> None:
@@ -149,5 +185,16 @@ def test_failed_records_that_block_nothing_are_counted_by_the_limit(database: Da
 
 def test_many_records_of_one_key_wait_for_its_first(database: DatabaseManager) -> None:
     filling.add_flow(database)
-    execute(database, KEYED, head=3_000, keys=1, records=2 * KEY_LIMIT)
+    execute(database, KEYED, head=3_000, keys=1, records=RECORD_LIMIT)
     assert waits(database) == {"alpha"}
+    filling.add_records(database, 1, order_key="key-1", scheduled_at=ago(2_000))
+    assert waits(database) == set()
+
+
+def test_a_record_without_a_key_is_found_between_many_with_keys(database: DatabaseManager) -> None:
+    filling.add_flow(database)
+    for records in (1_500, 1_500):
+        execute(database, KEYED, head=3_000, keys=1, records=records)
+        execute(database, "UPDATE processing_queue SET scheduled_at = scheduled_at - interval '100 s'")
+    filling.add_records(database, 1, scheduled_at=ago(2_150))
+    assert waits(database) == set()

@@ -45,3 +45,9 @@ def test_a_flow_with_a_record_that_can_be_claimed_waits_for_a_claim(database: Da
     execute(database, KEYED, delay="-1 hour")
     filling.add_records(database, 1)
     assert first_reason(database).code == "work_waits"
+
+
+def test_a_record_that_became_due_a_second_ago_can_be_claimed(database: DatabaseManager) -> None:
+    execute(database, "UPDATE processing_queue SET scheduled_at = now() - interval '1 s'")
+    execute(database, KEYED, delay="-1 hour")
+    assert first_reason(database).code == "work_waits"

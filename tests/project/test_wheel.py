@@ -28,7 +28,8 @@ import processing_queue
 names = [m.name for m in pkgutil.walk_packages(processing_queue.__path__, "processing_queue.")]
 without = {"processing_queue.pytest_plugin"}  # needs pytest
 without |= {name for name in names if name.startswith("processing_queue.django.")}  # needs Django
-without |= {f"processing_queue.authoring.payloads.{kind}_codec" for kind in ("msgspec", "pydantic")}  # need these
+libraries = ("msgspec_codec", "pydantic_codec", "pydantic_traits")  # each needs the library of its name
+without |= {f"processing_queue.authoring.payloads.{name}" for name in libraries}
 for name in set(names) - without:
     importlib.import_module(name)
 assert importlib.util.find_spec("tasks") is None, "the wheel takes the name `tasks`"

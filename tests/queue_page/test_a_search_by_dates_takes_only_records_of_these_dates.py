@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+from psycopg import Cursor
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings import record_candidates, records
 from queue_store.readings.records import RecordFilter, find_records
+from tasks.queue_page import export
 from tasks.queue_page.arguments import Arguments
 from tasks.queue_page.record_search import filter_of
 from tests.queue_page.test_queue_page_filters import COMPLETED, FAILED, Queue
@@ -96,6 +98,22 @@ def test_records_far_from_their_neighbours_in_time_are_not_taken(
 def test_an_export(search: dict[str, str], queue: Queue) -> None:
     ids = [record["id"] for record in orjson.loads(exported(**search, **DATES))]
     assert sorted(ids) == sorted(within_dates(queue, search))
+
+
+def test_an_export_searches_once_for_the_ids_of_its_dates(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[datetime] = []
+    search = record_candidates.first_id_since
+
+    def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
+        searches.append(instant)
+        return search(cursor, instant)
+
+    monkeypatch.setattr(record_candidates, "first_id_since", first_id_since)
+    monkeypatch.setattr(export, "PAGE_RECORDS", 2)
+    assert len(orjson.loads(exported(**DATES))) == 15
+    assert len(searches) == 2
 
 
 @pytest.mark.parametrize(("action", "status"), [("reset", "failed"), ("cancel", "pending")])

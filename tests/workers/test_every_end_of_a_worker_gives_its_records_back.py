@@ -26,6 +26,7 @@ SETTINGS = {"IDLE_POLL_SECONDS": "60", "BATCH_SIZE": "50", "HEARTBEAT_SECONDS": 
 RECORDS = 400
 BY_A_HINT = "SELECT count(*) FROM flow_execution_logs WHERE celery_task_id = 'a-1'"
 CHARGED = "SELECT max(retry_count), max(crash_strikes), max(unfinished_claims) FROM processing_queue"
+RUN_STATES = "SELECT DISTINCT state FROM flow_execution_logs"
 FLOW_NAMES = ("sleepy", "limited", "with_effect", "in_batches", "in_threads", "sleepy_async")
 
 
@@ -105,7 +106,7 @@ def expect_records_given_back(queue: Queue) -> None:
     assert counts.keys() <= {"pending", "completed"}
     assert counts["pending"] > 0
     assert queue.rows(CHARGED) == [(0, 0, 0)]
-    assert queue.rows("SELECT DISTINCT state FROM flow_execution_logs") == [("ended",)]
+    assert queue.rows(RUN_STATES) == [("ended",)]
 
 
 def test_by_a_restart_when_the_terminal_closes(
@@ -116,6 +117,7 @@ def test_by_a_restart_when_the_terminal_closes(
         os.killpg(worker.pid, signal.SIGHUP)
         worker.wait_for_log("Restarting celery worker")
         wait_until(lambda: queue.counts().keys() <= {"pending", "completed"}, "the end of the run", log)
+        wait_until(lambda: queue.rows(RUN_STATES) == [("ended",)], "the state of the run", log)
         expect_records_given_back(queue)
 
 
@@ -127,6 +129,8 @@ def test_of_one_child_that_is_asked_again(
         begin(queue, redis_client, "sleepy", worker, seconds=60)
         [child] = worker.children()
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
+        os.kill(child, signal.SIGTERM)
+        wait_until(lambda: queue.rows(RUN_STATES) == [("stopping",)], "the state of the run", log)
 
         def is_gone() -> bool:
             with suppress(ProcessLookupError):

@@ -1,13 +1,16 @@
 -- Those of the named flows in which every due record waits for an earlier record of its order_key, and no record with
--- an order_key is being processed. So nothing can be claimed, however many workers there are. The caller names flows
--- with due records. The statement first steps from key to key, until it finds a record that can be claimed, or a key
--- whose record is being processed. A failed record that does not block its key costs a step of its own. After
--- `key_limit` steps, the flow is left out, because the other keys are not known. Then the statement looks for a record
--- without an order_key among the newest and the oldest due records of each priority. The newest come first, because the
--- oldest lie behind the dead index entries of everything claimed since the last vacuum.
+-- an order_key is being processed. So nothing can be claimed, however many workers there are. A record that can be
+-- claimed or is being processed counts only if it became due, or was claimed, at least `grace_seconds` ago. The caller
+-- names flows with due records. The statement first steps from key to key, until it finds a record that can be claimed,
+-- or a key whose record is being processed. A failed record that does not block its key costs a step of its own. After
+-- `key_limit` steps, the flow is left out, because the other keys are not known. Then the statement looks for a due
+-- record without an order_key. After `record_limit` due records with an order_key, the flow is left out, because the
+-- other records are not known. The newest come first, because the oldest lie behind the dead index entries of
+-- everything claimed since the last vacuum.
 SELECT named.flow_name
 FROM unnest(%(flow_names)s::text[]) AS named(flow_name)
 LEFT JOIN public.flows f ON f.flow_name = named.flow_name
+CROSS JOIN (SELECT now() - make_interval(secs => %(grace_seconds)s::float8) AS moving_since) grace
 WHERE CASE WHEN EXISTS (
     WITH RECURSIVE keys(order_key, after_id, status, scheduled_at, step) AS (
         SELECT ''::text, 9223372036854775807, NULL::text, NULL::timestamptz, 0
@@ -27,21 +30,21 @@ WHERE CASE WHEN EXISTS (
         WHERE keys.step < %(key_limit)s
     )
     SELECT FROM keys
-    WHERE step = %(key_limit)s OR status = 'pending' AND scheduled_at <= now() OR EXISTS (
-        SELECT FROM public.running_keys running
-        WHERE running.flow_name = named.flow_name AND running.order_key = keys.order_key OFFSET 0)
+    WHERE step = %(key_limit)s OR status = 'pending' AND scheduled_at <= grace.moving_since OR EXISTS (
+        SELECT FROM public.processing_queue running
+        WHERE running.flow_name = named.flow_name AND running.order_key = keys.order_key
+            AND public.unindexed(running.status) = 'processing'
+            AND least(running.scheduled_at, running.claimed_at) <= grace.moving_since OFFSET 0)
 ) THEN false ELSE NOT EXISTS (
-    SELECT FROM generate_series(0, 9) AS level(priority)
-    CROSS JOIN LATERAL (
-        (SELECT q.order_key FROM public.processing_queue q
-        WHERE q.status = 'pending' AND q.flow_name = named.flow_name AND q.priority = level.priority::smallint
-            AND q.scheduled_at <= now()
-        ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(record_limit)s)
-        UNION ALL
-        (SELECT q.order_key FROM public.processing_queue q
-        WHERE q.status = 'pending' AND q.flow_name = named.flow_name AND q.priority = level.priority::smallint
-            AND q.scheduled_at <= now()
-        ORDER BY q.scheduled_at, q.id LIMIT %(record_limit)s)
-    ) due
-    WHERE due.order_key IS NULL
+    SELECT FROM (
+        SELECT due.order_key, row_number() OVER () AS number
+        FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.order_key FROM public.processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = named.flow_name AND q.priority = level.priority::smallint
+                AND q.scheduled_at <= grace.moving_since
+            ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(record_limit)s
+        ) due
+    ) looked_at
+    WHERE looked_at.order_key IS NULL OR looked_at.number = %(record_limit)s
 ) END
