@@ -136,7 +136,8 @@ test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and o
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
-		tests/workers/test_deadly_records.py $(ARGS)
+		tests/workers/test_deadly_records.py tests/durable_tasks/test_workers.py \
+		tests/workers/test_a_child_that_was_asked_to_end_takes_no_further_message.py $(ARGS)
 	@$(BIN)/queuectl up --once --pool-start-method=spawn --data-directory .data/spawn
 
 test-schema: ## Run the tests of the store with the queue in a schema of its own

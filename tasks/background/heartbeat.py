@@ -159,6 +159,8 @@ class Heartbeat(threading.Thread):
             current.batch_size = news.batch_size
 
     def _was_declared_dead(self) -> None:
+        if self._services.is_ending:  # this process has marked itself as ended
+            return
         logger.warning(
             "this worker process was silent for longer than its lease and was declared dead: it registers again"
         )

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
+from celery.app.trace import build_tracer
 from celery.exceptions import SoftTimeLimitExceeded
 
 from ..authoring.registry import applications
@@ -48,6 +49,13 @@ def serve_other_tasks(worker_app: Celery) -> None:
             task.time_limit = task.soft_time_limit = None  # so that the pool does not apply these limits
             task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
             worker_app.tasks[name] = task
+
+
+def trace_other_tasks(worker_app: Celery, hostname: str) -> None:
+    """Celery has already built the tracers of a spawned child when the child loads the applications' tasks."""
+    for name, task in worker_app.tasks.items():
+        if task.__trace__ is None:
+            task.__trace__ = build_tracer(name, task, worker_app.loader, hostname, app=worker_app)
 
 
 def take_limits_from_pool(worker: Any) -> None:

@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
     """Each heartbeat calls this function, outside of the main thread. A process that uses too much memory is ended
-    only while it executes neither a run nor a task."""
+    only while it executes neither a run nor a task, and never while `abort_process` ends it."""
+    if services.is_ending:
+        return
     limit_bytes = services.settings.max_memory_mb * MEGABYTE
     if not services.is_full and (not limit_bytes or memory_bytes <= limit_bytes or not is_pool_child()):
         return

@@ -38,7 +38,7 @@ from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
 from .group_sigterm import survive_group_sigterm
 from .orderly_children import OrderlyChildren
-from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
+from .other_tasks import serve_other_tasks, take_limits_from_pool, trace_other_tasks, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
 from .unread_results import bound_wait_for_unread_results
@@ -156,7 +156,7 @@ def say_end(sender: Any = None, **_: Any) -> None:
 
 
 @worker_process_init.connect
-def open_worker_process(**_: Any) -> None:
+def open_worker_process(sender: Any = None, **_: Any) -> None:
     from ..worker.services import open_services
     from .heartbeat import Heartbeat
     from .idle_poll import IdlePoll
@@ -169,6 +169,7 @@ def open_worker_process(**_: Any) -> None:
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     serve_other_tasks(app)
+    trace_other_tasks(app, str(sender))
     watch_other_tasks()
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from queue_store.errors import ConflictError, DatabaseUnavailableError
+from queue_store.errors import ConflictError, DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness import worker_processes
 from queue_store.plural import plural
 from queue_store.records.record import Outcome
@@ -29,6 +29,7 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 OTHER_WORK_SECONDS = 10.0
+LOCKED_SECONDS = 10.0  # how long an outcome waits for the lock that its follow-up record needs
 LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
 REASON_ENDED = "an operator ended a handler, and its process with it"
@@ -52,6 +53,7 @@ def abort_process(
             _settle(services, flow, current, finished, stuck)
             _wait_for_other_work(services, current, locks)
             services.slots.leave()
+            _say_ended(services)
         finally:
             end_process()
 
@@ -94,11 +96,21 @@ def _wait_for_other_work(services: WorkerServices, current: CurrentRun, locks: E
             other.is_in_the_way = True
 
 
+def _say_ended(services: WorkerServices) -> None:
+    """Call this last. Otherwise other processes would count this process as ended while it still works."""
+    try:
+        with services.database.transaction() as cursor:
+            worker_processes.end(cursor, services.process.worker_process_id)
+    except QueueStoreError as error:
+        logger.warning("could not deregister; this process is declared dead when its lease ends: %s", error)
+
+
 def _write_when_possible(
     services: WorkerServices, flow: Flow, current: CurrentRun, outcomes: Sequence[Outcome], reason: str
 ) -> None:
     """Tries again while the database cannot be reached, and after a conflict. At a shutdown, raises the error instead
     of trying again. The run is then declared dead when its lease ends."""
+    before = replace(current.run.counts)
     while True:
         try:
             return _write(services, flow, current, outcomes, reason)
@@ -106,6 +118,7 @@ def _write_when_possible(
             if services.slots.is_stopping:
                 raise
             logger.warning("the end of a stuck process cannot be written yet: %s", error)
+            current.run.counts = replace(before)  # the next try also counts what this try has written
             time.sleep(TRY_AGAIN_SECONDS)
 
 
@@ -137,11 +150,15 @@ def _write(
     try:
         _write_in_one(services, run, outcomes, reason)
     except NOT_WRITTEN:
-        write_apart(flow, outcomes, partial(_write_in_one, services, run), may_wait=lambda: False)
+        ends_at = time.monotonic() + LOCKED_SECONDS
+        write_apart(
+            flow,
+            outcomes,
+            partial(_write_in_one, services, run),
+            may_wait=lambda: time.monotonic() < ends_at and not services.slots.is_stopping,
+        )
         _write_in_one(services, run, [], reason)
     services.rescue.sweep()
-    with services.database.transaction() as cursor:
-        worker_processes.end(cursor, services.process.worker_process_id)
 
 
 def _write_in_one(

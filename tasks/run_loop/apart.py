@@ -2,7 +2,7 @@
 
 Three things can prevent a write: the database refuses a value or a follow-up record, the flow of a follow-up record is
 gone, or another transaction holds a lock. Such an error fails only its own record. All other outcomes are written at
-once.
+once. Any other error of the database charges no record. It is raised after all outcomes were tried.
 """
 
 import random
@@ -19,11 +19,18 @@ from queue_store.runs.outcomes import has_follow_ups
 from ..authoring.flow import Flow
 from .failures import failure_of
 
-LOCKED_SECONDS = 600.0  # how long a record waits for the lock that its follow-up record needs
+LOCKED_SECONDS = 60.0  # how long a record waits for the lock that its follow-up record needs
 PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 1.0
 
-REFUSED = (psycopg.Error, UnknownFlowError)  # repeating the same write would not help
-NOT_WRITTEN = (ConflictError, *REFUSED)
+REFUSED = (  # errors of the data: a record is to blame, and repeating the same write would not help
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,  # JSON that is nested too deeply
+    UnknownFlowError,
+)
+NOT_WRITTEN = (ConflictError, UnknownFlowError, psycopg.Error)
 
 
 def write_apart(
@@ -33,12 +40,15 @@ def write_apart(
     may_wait: Callable[[], bool],
 ) -> None:
     """`write`: writes outcomes in one transaction, unless they were written before. While `may_wait` returns True, an
-    outcome whose write meets a conflict is tried again. Raises the error of an outcome that has no follow-up
-    records and meets a conflict, and the error of a failure that cannot be written."""
-    parts, is_last_try = _parts(outcomes), False
+    outcome whose write meets a conflict is tried again. Later, each outcome has one last try. If an outcome cannot be
+    written, and its failure cannot be written either, the others are still tried. Then the first such error is raised.
+    Each lock of a record's own row can take the whole `lock_timeout`, so the second one after the wait ends the
+    tries."""
+    parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
     while parts:
         left: list[Sequence[Outcome]] = []
         for part in parts:
+            is_last_try = not may_wait()
             try:
                 write(part)
             except NOT_WRITTEN as error:
@@ -46,13 +56,32 @@ def write_apart(
                     left += _parts(part)
                 elif isinstance(error, ConflictError) and not is_last_try:
                     left.append(part)
-                elif isinstance(error, ConflictError) and not has_follow_ups(part):
-                    raise
                 else:
-                    write([_failure(flow, part[0], error)])
-        parts, is_last_try = left, not may_wait()
-        if parts:
-            time.sleep(PAUSE_SECONDS * random.random())  # noqa: S311
+                    _fail(flow, part[0], error, write, unwritable)
+        if parts := left:
+            time.sleep(pause_seconds * random.uniform(0.5, 1))  # noqa: S311
+            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+    if unwritable:
+        raise unwritable[0]
+
+
+def _fail(
+    flow: Flow,
+    outcome: Outcome,
+    error: Exception,
+    write: Callable[[Sequence[Outcome]], object],
+    unwritable: list[Exception],
+) -> None:
+    """Writes that the record has failed, if it is to blame. Otherwise adds the error to `unwritable`."""
+    if isinstance(error, REFUSED) or (isinstance(error, ConflictError) and has_follow_ups([outcome])):
+        try:
+            write([_failure(flow, outcome, error)])
+            return
+        except NOT_WRITTEN as again:
+            error = again
+    unwritable.append(error)
+    if sum(isinstance(each, ConflictError) for each in unwritable) > 1:
+        raise unwritable[0]
 
 
 def _parts(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:

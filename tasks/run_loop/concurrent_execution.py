@@ -76,8 +76,8 @@ class ConcurrentExecution:
 
     def _report(self) -> None:
         outcomes = self._executor.take_outcomes()
-        for outcome in outcomes:
-            self._delivery.report(outcome)
+        for outcome in outcomes:  # all of them before a write, which can wait for a lock
+            self._delivery.collect(outcome)
         if self._watcher is not None:
             self._watcher.note_done(len(outcomes))
         self._delivery.flush_when_due()

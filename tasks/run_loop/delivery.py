@@ -20,7 +20,7 @@ from ..authoring.flow import Flow
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
 from ..worker.shared_slots import SharedSlots
-from .apart import LOCKED_SECONDS, NOT_WRITTEN, REFUSED, write_apart
+from .apart import LOCKED_SECONDS, NOT_WRITTEN, write_apart
 from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Delivery:
         self._micro_batch_seconds = micro_batch_seconds
         self.setbacks = 0  # outcomes other than completed, or slices that have such an outcome
         self._outcomes: list[Outcome] = []
+        self._being_written: Sequence[Outcome] = ()
         self._flush_at = 0.0
         self._time_slice = time_slice
 
@@ -61,6 +62,10 @@ class Delivery:
     def must_stop(self) -> bool:
         """Whether the run must stop. The run checks this property between two records. If the run must stop, the rest
         of the batch is given back."""
+        return self._is_asked_to_stop or self._time_slice.is_over()
+
+    @property
+    def _is_asked_to_stop(self) -> bool:
         current = self.current
         return (
             self.slots.is_stopping
@@ -68,7 +73,6 @@ class Delivery:
             or current.flow_is_closed
             or current.process_is_full
             or current.is_in_the_way
-            or self._time_slice.is_over()
         )
 
     def is_cancelled(self, record: Record) -> bool:
@@ -77,18 +81,22 @@ class Delivery:
     def report(self, outcome: Outcome) -> None:
         """Add the outcome to the micro-batch, and write the micro-batch if its first outcome is at least
         `micro_batch_seconds` old. The last micro-batch of a batch is written together with the next claim."""
+        self.collect(outcome)
+        if time.monotonic() >= self._flush_at:
+            self.flush()
+
+    def collect(self, outcome: Outcome) -> None:
         if not self._outcomes:
             self._flush_at = time.monotonic() + self._micro_batch_seconds
         self._outcomes.append(outcome)
         if outcome.__class__ is not Completed:
             self.setbacks += 1
-        if time.monotonic() >= self._flush_at:
-            self.flush()
 
     @property
     def unwritten(self) -> list[Outcome]:
-        """The outcomes that are not written yet. Other threads may read this."""
-        return list(self._outcomes)
+        """The outcomes that are not written yet, with those that are being written. Other threads may read this."""
+        collected = list(self._outcomes)  # read first, because `_take` fills `_being_written` first
+        return list({id(outcome): outcome for outcome in [*self._being_written, *collected]}.values())
 
     def flush_when_due(self) -> None:
         if self._outcomes and time.monotonic() >= self._flush_at:
@@ -100,22 +108,26 @@ class Delivery:
             self._retried(lambda: self._run.release(records))
 
     def flush(self) -> None:
-        outcomes, self._outcomes = self._outcomes, []
-        if outcomes:
+        if outcomes := self._take():
             self._write(outcomes)
+
+    def _take(self) -> list[Outcome]:
+        self._being_written = outcomes = self._outcomes
+        self._outcomes = []
+        return outcomes
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
         """Write the outcomes and claim the next batch. Does nothing if the run has ended. Raises RunLostError if the
         database cannot be reached any more, because the run cannot know whether its claim was committed."""
         if self._run.is_ended:
             return []
-        outcomes, self._outcomes = self._outcomes, []
-        run = self._run
+        outcomes, run = self._take(), self._run
         run.batch_size = self.current.batch_size or run.batch_size
         records: list[Record] = []
         try:
             written, records = run.exchange(outcomes) if prefetch else exchange_or_end(run, outcomes)
             self.wrote(written)
+            self._being_written = ()
         except NOT_WRITTEN:
             self._write(outcomes)
         except DatabaseUnavailableError as error:
@@ -132,7 +144,8 @@ class Delivery:
         try:
             written, claimed_ids = held.settle(outcomes, rest, is_last=is_last)
         except (*NOT_WRITTEN, DatabaseUnavailableError) as error:
-            return self._settle_again(held, outcomes, rest, may_be_refused=isinstance(error, REFUSED))
+            may_be_refused = not isinstance(error, ConflictError | DatabaseUnavailableError)
+            return self._settle_again(held, outcomes, rest, may_be_refused=may_be_refused)
         self.wrote(written)
         return claimed_ids
 
@@ -167,7 +180,7 @@ class Delivery:
 
     def _write(self, outcomes: Sequence[Outcome], *, again: bool = False) -> None:
         """`again`: a COMMIT that may or may not have happened has perhaps written the outcomes."""
-        run = self._run
+        run, self._being_written = self._run, outcomes
         try:
             if again:
                 written = self._write_again(lambda: run.write_again(outcomes))
@@ -179,14 +192,17 @@ class Delivery:
             )
             self.setbacks += 1
             ends_at = time.monotonic() + LOCKED_SECONDS
-            write_apart(
-                self._flow,
-                outcomes,
-                self._write_part,
-                may_wait=lambda: time.monotonic() < ends_at and not self.slots.is_stopping,
-            )
+            write_apart(self._flow, outcomes, self._write_part, may_wait=lambda: self._may_wait(ends_at))
         else:
             self.wrote(written)
+        self._being_written = ()
+
+    def _may_wait(self, ends_at: float) -> bool:
+        """Whether an outcome may wait for a lock. Raises RunLostError if the run is lost: the outcomes are refused, or
+        `abort_process` writes them."""
+        if self.current.is_lost:
+            raise RunLostError("this run is lost, so it writes no further outcome")
+        return time.monotonic() < ends_at and not self._is_asked_to_stop
 
     def _write_part(self, outcomes: Sequence[Outcome]) -> None:
         """Raises NOT_WRITTEN."""
@@ -196,6 +212,8 @@ class Delivery:
         except DatabaseUnavailableError:
             written = self._write_again(lambda: run.write_again(outcomes))
         self.wrote(written)
+        done = {outcome.record.id for outcome in outcomes}
+        self._being_written = [outcome for outcome in self._being_written if outcome.record.id not in done]
 
     def _written(self, write: Callable[[], R], write_again: Callable[[], R]) -> R:
         try:

@@ -42,13 +42,15 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
             return _warn(current, error)
 
 
-def end_broken_run(services: WorkerServices, run: Run, error: BaseException) -> None:
-    """End a run that an error has left running, without blaming a record. Such a run would count as running until it is
-    declared dead, although no process works on it."""
+def end_broken_run(
+    services: WorkerServices, run: Run, error: BaseException, *, was_working: bool = False
+) -> None:
+    """End a run that an error has left running. Such a run would count as running until it is declared dead, although
+    no process works on it. `was_working`: handlers were perhaps called. Otherwise no record is to blame."""
     if (run.is_registered or run.is_in_doubt) and not run.is_ended:
         current = CurrentRun(run, server_identity=services.server_identity)
         with run:
-            end_run(current, services.slots, error if run.is_in_doubt else None)
+            end_run(current, services.slots, error if run.is_in_doubt or was_working else None)
 
 
 def _say_end(current: CurrentRun, failure: BaseException | None) -> None:

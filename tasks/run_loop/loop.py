@@ -56,8 +56,8 @@ def run_flow(
         with run:
             _work(services, flow, run, trace_context)
     except BaseException as error:
-        services.current_run = None
-        end_broken_run(services, run, error)
+        was_working, services.current_run = services.current_run is not None, None
+        end_broken_run(services, run, error, was_working=was_working)
         raise
     return run.counts
 
@@ -142,6 +142,7 @@ class _RunLoop:
                 records = self._next_batch()
         except (RunLostError, QueueStoreError) as error:
             failure = error
+            self._services.wait_while_ending()  # `abort_process` writes the outcomes, and ends the run
             logger.warning("run %s of %s ends early: %s", self._run.flow_instance_id, self._flow.name, error)
         except BaseException as error:
             failure = error
@@ -150,7 +151,7 @@ class _RunLoop:
             self._process_state.put_back()
             self._ends.close()
             end_run(self._current, self._services.slots, failure)
-            self._services.current_run = None
+        self._services.current_run = None  # after an error, `run_flow` does this
 
     def _express(self, execution: Execution) -> Express:
         if isinstance(execution, OneCommit):

@@ -40,7 +40,8 @@ class SliceInHand:
                 return
         self._check()
         for outcome in outcomes:
-            self._delivery.report(outcome)
+            self._delivery.collect(outcome)
+        self._delivery.flush_when_due()
 
     def settle(self, *, is_last: bool = False) -> None:
         """Write the outcomes of the finished records, and release the others. `is_last`: if nothing is due, end the

@@ -2,25 +2,27 @@
 
 billiard's signal handler raises SystemExit in the code that is running, which may be the handler of a record. That
 record would be charged an attempt, and the run would go on. So during a run, such a signal only asks this child to
-stop: the run ends after the records in hand, and gives back the others. Afterwards this child ends. A signal that
-arrives again after AGAIN_SECONDS ends this child at once. Rescue then gives its records back without a crash strike,
-because the child's heartbeat has stored in the meantime that the child is stopping."""
+stop: the run ends after the records in hand, and gives back the others. Afterwards this child ends, and takes no
+further message.
+
+A signal that arrives again after AGAIN_SECONDS ends this child at once, and a SIGKILL does so at any time. The child's
+heartbeat stores that the child is stopping. After that, rescue gives the child's records back without a crash strike.
+So even the record of a task that must not be repeated runs again."""
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from billiard.common import TERM_SIGNAL, _shutdown_cleanup  # type: ignore[attr-defined]
+from billiard.common import _shutdown_cleanup  # type: ignore[attr-defined]
+from billiard.process import current_process
 
 from .shared_slots import shared_slots
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 AGAIN_SECONDS = 2.0
-LAST_RESULT_SECONDS = 0.1  # in this time, a child has passed on the result of its task
 
 _asked_at: float | None = None
 _pid = 0
@@ -28,8 +30,9 @@ _pid = 0
 
 @contextmanager
 def end_after_the_run() -> Generator[None]:
-    """During the block, a signal to end only asks this child to stop. After the block, such a child ends. Call this in
-    the main thread of a pool child. In other processes, this context manager does nothing."""
+    """During the block, a signal to end only asks this child to stop. After the block, such a child ends instead of
+    taking its next message. Call this in the main thread of a pool child. In other processes, this context manager does
+    nothing."""
     global _asked_at, _pid
     numbers = [number for number in SIGNALS if signal.getsignal(number) is _shutdown_cleanup]
     _asked_at, _pid = None, os.getpid()
@@ -41,7 +44,7 @@ def end_after_the_run() -> Generator[None]:
         for number in numbers:
             signal.signal(number, _shutdown_cleanup)
         if _asked_at is not None:
-            _end_soon()
+            _take_no_further_message()
 
 
 def ask_to_end(number: int, frame: Any) -> None:
@@ -55,14 +58,11 @@ def ask_to_end(number: int, frame: Any) -> None:
     shared_slots.stop_this_child()
 
 
-def _end_soon() -> None:
-    """End this child after Celery's main process has the result of the task in hand. If the whole worker is stopping,
-    the main process ends its children itself."""
-
-    def end() -> None:
-        if not shared_slots.worker_is_stopping:
-            os.kill(os.getpid(), TERM_SIGNAL)
-
-    timer = threading.Timer(LAST_RESULT_SECONDS, end)
-    timer.daemon = True
-    timer.start()
+def _take_no_further_message() -> None:
+    """Close the end of the pipe from which this child receives its messages. When the child looks for its next message,
+    billiard ends the child. billiard first waits until Celery's main process has read the result of the task in hand.
+    The main process gives a message that stays in the pipe to another child. If the whole worker is stopping, the main
+    process ends its children itself."""
+    if not shared_slots.worker_is_stopping:
+        process: Any = current_process()
+        process.inq._reader.close()

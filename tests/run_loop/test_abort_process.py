@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from queue_store.errors import DatabaseUnavailableError, UnknownFlowError
+from queue_store.errors import ConflictError, DatabaseUnavailableError, UnknownFlowError
 from queue_store.records.record import Completed, Outcome
 from queue_store.runs.run import Run, RunOptions
 from tasks.run_loop import abort_process as aborting
@@ -81,6 +81,30 @@ def test_a_lost_answer_to_the_last_commit_counts_once(
     assert worker.query(
         "SELECT records_completed, records_failed, records_refused FROM flow_execution_logs"
     ) == [(1, 1, 0)]
+
+
+def test_outcomes_that_are_written_apart_and_then_again_count_once(
+    worker: Worker, ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first outcome is written apart. Then the run cannot be ended, and everything is tried again."""
+    write_in, end_in, tries = Run.write_in, Run.end_in, list[int]()
+
+    def refuse_together(run: Run, cursor: Any, outcomes: list[Outcome], **options: bool) -> object:
+        if len(outcomes) > 1 and not tries:
+            raise ConflictError("a row is locked")
+        return write_in(run, cursor, outcomes, **options)
+
+    def refuse_once(run: Run, *arguments: Any, **options: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConflictError("the run is locked")
+        end_in(run, *arguments, **options)
+
+    monkeypatch.setattr(Run, "write_in", refuse_together)
+    monkeypatch.setattr(Run, "end_in", refuse_once)
+    abort(worker)
+    assert worker.statuses() == {"completed": 1, "failed": 1}
+    assert worker.query("SELECT records_completed, records_failed FROM flow_execution_logs") == [(1, 1)]
 
 
 def test_a_database_that_is_away_is_waited_for_until_the_worker_stops(
