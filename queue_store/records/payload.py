@@ -9,7 +9,7 @@ value that this rule refuses, but no handler receives it.
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, EnumMeta
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,8 +17,8 @@ import orjson
 
 from queue_store.database.any_json import Unreadable, read_as_given
 from queue_store.errors import PayloadRejectedError
+from queue_store.records.refusable_json import MAXIMUM_DEPTH, has_long_number, may_be_deep
 
-MAXIMUM_DEPTH = 100
 RESULT_LIMIT_BYTES = 65_536
 SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
@@ -26,13 +26,9 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb does not keep
 _LEAVES = frozenset((str, int, bool, type(None), UUID))
 _CONTAINERS = frozenset((dict, list, tuple))
+_NUMBERS = frozenset((int, float))
+_MANY = 16  # from here on, one look at all values of a list is quicker than one look at each
 _type_of: Callable[[object], type[Any]] = type
-
-# Turns digits and minus signs into 0, and everything else into a blank. So `bytes.find` finds long numbers quickly. An
-# integer of more than 64 bits has at least 20 characters.
-_DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
-_LONG_NUMBER = b"0" * 20
-_DEEP_BYTES = 2 * MAXIMUM_DEPTH
 
 
 def encode_json(value: object, limit_bytes: int, field: str = "payload") -> bytes:
@@ -58,11 +54,15 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
     and names the place of that value. Such values are numbers that fit neither an integer of 64 bits nor a float,
     and values that are nested too deeply."""
-    if not may_be_refused(encoded):
+    if not has_long_number(encoded):
         try:
-            return orjson.loads(encoded)
+            value = orjson.loads(encoded)
         except orjson.JSONDecodeError as error:
-            raise PayloadRejectedError(field, f"cannot be decoded: {error}") from None
+            if not may_be_deep(encoded):  # orjson may have refused the depth
+                raise PayloadRejectedError(field, f"cannot be decoded: {error}") from None
+        else:
+            if not may_be_deep(encoded) or _is_ordinary(value):
+                return value
     try:
         given = read_as_given(encoded)
     except RecursionError:
@@ -72,29 +72,18 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
     return _checked(given, field, 0)
 
 
-def may_be_refused(encoded: bytes) -> bool:
-    """Whether a stored value must be checked in full, because it may hold a long number or be nested too deeply. Digits
-    and brackets inside texts count too."""
-    if len(encoded) < len(_LONG_NUMBER):
-        return False
-    if encoded.translate(_DIGITS).find(_LONG_NUMBER) >= 0:  # `find` takes half as long as `in`
-        return True
-    return len(encoded) > _DEEP_BYTES and _is_deep(encoded)
-
-
-def _is_deep(encoded: bytes) -> bool:
-    """Whether the value may be nested too deeply. Brackets inside texts count as well."""
-    return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
-
-
 def _is_ordinary(value: Any) -> bool:
     """Whether the value contains only types and floats that orjson writes as the rule says, and is not nested too
     deeply."""
     kind = _type_of(value)
-    return kind in _LEAVES or (kind in _CONTAINERS and _holds_ordinary(value, kind, MAXIMUM_DEPTH - 1))
+    if kind in _CONTAINERS:
+        return _holds_ordinary(value, kind, MAXIMUM_DEPTH - 1)
+    return kind in _LEAVES or _is_ordinary_member(value, kind)
 
 
 def _holds_ordinary(container: Any, kind: type[Any], levels: int) -> bool:
+    if kind is list and len(container) >= _MANY and _are_ordinary_numbers(container):
+        return True
     for inner in container.values() if kind is dict else container:
         kind = _type_of(inner)
         if kind in _LEAVES:
@@ -102,9 +91,37 @@ def _holds_ordinary(container: Any, kind: type[Any], levels: int) -> bool:
         if kind is float:
             if not -_EXPONENT_BEGINS < inner < _EXPONENT_BEGINS:
                 return False
-        elif kind not in _CONTAINERS or levels == 0 or not _holds_ordinary(inner, kind, levels - 1):
+        elif levels == 0 or not (
+            _holds_ordinary(inner, kind, levels - 1)
+            if kind in _CONTAINERS
+            else _is_ordinary_member(inner, kind)
+        ):
             return False
     return True
+
+
+def _are_ordinary_numbers(values: list[Any]) -> bool:
+    """Whether the values are integers only, or numbers that orjson writes without an exponent. Both functions are
+    quick, and raise an error for a Fragment or a text."""
+    if _type_of(values[0]) not in _NUMBERS:
+        return False
+    try:
+        return _type_of(sum(values)) is int or math.hypot(*values) < _EXPONENT_BEGINS
+    except TypeError:
+        return False
+
+
+def _is_ordinary_member(value: Any, kind: type[Any]) -> bool:
+    """Whether the value is a member of an Enum, and orjson writes it as the rule says. If the Enum has a metaclass of
+    its own, orjson may write the text or the number that the member is, instead of its value."""
+    if not issubclass(kind, Enum):
+        return False
+    held = value.value
+    if type(kind) is not EnumMeta and held != value:
+        return False
+    return _type_of(held) in _LEAVES or (
+        _type_of(held) is float and -_EXPONENT_BEGINS < held < _EXPONENT_BEGINS
+    )
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
@@ -124,9 +141,7 @@ def _checked(value: object, place: str, depth: int, *, is_written: bool = False)
     if isinstance(value, Enum):
         return _checked(value.value, place, depth + 1, is_written=is_written)
     if isinstance(value, orjson.Fragment):
-        return _checked(
-            decode_json(orjson.dumps(value), _shorten(place)), place, depth + 1, is_written=is_written
-        )
+        return _checked(_read_fragment(value, _shorten(place)), place, depth + 1, is_written=is_written)
     if isinstance(value, dict):
         return _checked_object(cast("dict[object, object]", value), place, depth, is_written=is_written)
     if isinstance(value, list) or type(value) is tuple:
@@ -136,6 +151,14 @@ def _checked(value: object, place: str, depth: int, *, is_written: bool = False)
             for position, inner in enumerate(items)
         ]
     return _checked_leaf(value, place, is_written=is_written)
+
+
+def _read_fragment(fragment: orjson.Fragment, place: str) -> Any:
+    try:
+        encoded = orjson.dumps(fragment)
+    except TypeError as error:
+        raise PayloadRejectedError(place, f"Fragment cannot be written: {error}") from None
+    return decode_json(encoded, place)
 
 
 def _checked_object(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from celery.schedules import crontab
 from pydantic import AliasChoices, AliasGenerator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
@@ -74,6 +75,18 @@ class Large(Small):
     amount: int = 0
 
 
+class OpenElsewhere(ReadElsewhere, extra="allow"):
+    pass
+
+
+class OpenWritten(WrittenElsewhere, extra="allow"):
+    pass
+
+
+class OpenOutside(pydantic.BaseModel):
+    inner: OpenWritten
+
+
 class FirstOfUnion(pydantic.BaseModel):
     order: Small | Large = Field(union_mode="left_to_right")
 
@@ -102,6 +115,8 @@ LOST: list[tuple[Any, Any, str]] = [
     (dict[str, ReadElsewhere], {"a": of(ReadElsewhere, sum=7)}, "payload.a.amount"),
     (NotRead, not_read(), "payload.amount"),
     (FirstOfUnion, FirstOfUnion.model_construct(order=Large(order_id=1, amount=7)), "payload.order.amount"),
+    (OpenElsewhere, of(OpenElsewhere, sum=7), "payload.amount"),
+    (list[OpenOutside], [OpenOutside(inner=OpenWritten(amount=7))], "payload[0].inner.sum"),
 ]
 
 
@@ -124,6 +139,15 @@ class ReadUnderItsName(pydantic.BaseModel):
     amount: int = Field(0, validation_alias=AliasChoices("sum", "amount"))
 
 
+class Order(pydantic.BaseModel):
+    order: ReadElsewhere
+    note: str = ""
+
+
+class OrderReadElsewhere(pydantic.BaseModel):
+    order: ReadElsewhere = Field(default_factory=lambda: of(ReadElsewhere), validation_alias="o")
+
+
 KEPT: list[tuple[Any, Any, Any]] = [
     (ReadElsewhere, of(ReadElsewhere), of(ReadElsewhere)),
     (ReadElsewhere, {"sum": 7}, of(ReadElsewhere, sum=7)),
@@ -142,6 +166,15 @@ KEPT: list[tuple[Any, Any, Any]] = [
         of(ReadUnderItsName, sum=7),
         of(ReadUnderItsName, sum=7),
     ),
+    (ReadElsewhere, {}, of(ReadElsewhere)),
+    (Order, {"order": of(ReadElsewhere)}, of(Order, order={})),
+    (OrderReadElsewhere, {"o": of(ReadElsewhere)}, of(OrderReadElsewhere)),
+    (dict[str, ReadElsewhere], {}, {}),
+    (
+        OpenElsewhere,
+        of(OpenElsewhere, sum=7, more=1).model_copy(update={"amount": 0}),
+        of(OpenElsewhere, amount=0, more=1),
+    ),
 ]
 
 
@@ -151,6 +184,11 @@ def test_what_loses_no_value_arrives(
 ) -> None:
     send(annotation, payload)
     assert given == [arrives]
+
+
+def test_a_schedule_may_send_an_empty_dictionary() -> None:
+    with empty_registry():
+        flow(schedule=crontab(hour=3))(handler_of(ReadElsewhere, given.append))
 
 
 class Hidden(pydantic.Secret[str]):
@@ -189,6 +227,30 @@ def test_a_secret_with_a_serializer_arrives(send: Callable[..., None]) -> None:
     send(Sent, Sent(token=pydantic.Secret[str]("a")))
     send(Login, {"token": "b"})
     assert [one.token.get_secret_value() for one in given] == ["a", "b"]
+
+
+class Label(pydantic.BaseModel, frozen=True):
+    name: str
+
+
+class Tagged(pydantic.BaseModel):
+    token: pydantic.SecretStr | None = None
+    tags: set[Label] = set()
+
+
+def test_a_secret_among_sets_of_models_is_refused_and_no_secret_is_no_harm(send: Callable[..., None]) -> None:
+    send(Tagged, Tagged(tags={Label(name="a")}))
+    assert given == [Tagged(tags={Label(name="a")})]
+    with pytest.raises(PayloadRejectedError, match="field_serializer"):
+        send(Tagged, Tagged(token=pydantic.SecretStr("a"), tags={Label(name="a")}))
+
+
+def test_a_secret_is_refused_even_if_pydantic_names_its_functions_otherwise(
+    send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.authoring.payloads.pydantic_codec.has_secrets", lambda schema: False)
+    with pytest.raises(PayloadRejectedError, match="field_serializer"):
+        send(Tagged, Tagged(token=pydantic.SecretStr("a")))
 
 
 class Refund(TypedDict):

@@ -10,7 +10,10 @@ from queue_store.records.payload import decode_json, encode_json
 from tests.support.flow_runs import Worker
 
 LIMIT = 65_536
-REFUSED = {
+REFUSED: dict[str, Any] = {
+    "a number": 123,
+    "a bytearray": bytearray(b"[1]"),
+    "text that is no UTF-8": "\ud83d",
     "no JSON": b"not json",
     "no JSON, with a long number": b"not json 123456789012345678901234567890",
     "no UTF-8": b'"\xff"',
@@ -29,7 +32,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=list(REFUSED))
 @pytest.mark.parametrize("around", [{}, {"note": None, "price": 1.5}])
-def test_what_no_value_may_hold_is_refused_with_its_place(text: bytes, around: dict[str, Any]) -> None:
+def test_what_no_value_may_hold_is_refused_with_its_place(text: Any, around: dict[str, Any]) -> None:
     with pytest.raises(PayloadRejectedError) as caught:
         encode_json({**around, "items": [0, {"v": orjson.Fragment(text)}]}, LIMIT)
     assert caught.value.field.startswith("payload.items[1].v")

@@ -1,5 +1,5 @@
 """`enqueue_record` takes payloads with tuples, and payloads of strict types that carry `$version`. Before, it refused
-them. Recursive types are checked without repeated work.
+them. Recursive types whose unions are tagged are checked without repeated work.
 
 Kind: expand.
 Locks: nothing that others wait for.

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from queue_store.enqueueing.payload_encoders import encode_payload
 from queue_store.errors import PayloadRejectedError
-from queue_store.records.payload import decode_json, encode_json, may_be_refused
+from queue_store.records.payload import decode_json, encode_json
 from queue_store.records.record import Record
+from queue_store.records.refusable_json import may_be_refused
 
 from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
@@ -47,13 +48,18 @@ class PayloadType:
         if self.version > 1 and VERSION_KEY not in _as_object(plain):
             plain = {VERSION_KEY: self.version, **plain}
         encoded = encode_payload(plain)
+        self._codec.check_arrival(payload, self._arriving(encoded))
+        return encoded
+
+    def _arriving(self, encoded: bytes) -> Any:
+        """The object that the handler will receive. `encode_payload` has applied the rules for values."""
+        if self.version == 1 and _MARK not in encoded:
+            return self._codec.decode(encoded)
         try:
-            arrives = self.decode(encoded)
+            return self.decode(encoded)
         except SnoozeRecord:
             problem = f"is newer than this process' code, which knows version {self.version}"
             raise PayloadRejectedError(f"payload.{VERSION_KEY}", problem) from None
-        self._codec.check_arrival(payload, arrives)
-        return encoded
 
     def _plain(self, payload: object) -> Any:
         """A dictionary that names its version keeps this version. A dictionary of another version keeps all its keys,

@@ -1,9 +1,10 @@
 """What the declaration of a Pydantic type says about the way from an object to JSON and back."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
-from pydantic import Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 _USERS_OWN = ("default", "metadata", "expected")  # parts of a core schema that hold the user's objects
 
@@ -44,6 +45,30 @@ def secrets_in(value: Any) -> list[Any]:
     if isinstance(value, list | tuple | set | frozenset):
         return [secret for inner in cast("Iterable[Any]", value) for secret in secrets_in(inner)]
     return []
+
+
+def without_shadows(value: Any) -> Any:
+    """The value without extras that a dump would show in place of a field, because they have its name."""
+    if any(True for _ in _shadows(value)):
+        value = deepcopy(value)
+        for extras, name in list(_shadows(value)):
+            extras.pop(name, None)
+    return value
+
+
+def _shadows(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    inner: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inner = cast("Mapping[Any, Any]", value).values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = cast("Iterable[Any]", value)
+    elif hasattr(type(value), "__pydantic_core_schema__"):
+        inner = getattr(value, "__dict__", {}).values()
+    if isinstance(value, BaseModel) and (extras := value.__pydantic_extra__):
+        written = {field.serialization_alias or name for name, field in type(value).model_fields.items()}
+        yield from ((extras, name) for name in extras if name in written)
+    for part in inner:
+        yield from _shadows(part)
 
 
 def first_difference(written: Any, read: Any) -> list[str | int]:
