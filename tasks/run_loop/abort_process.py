@@ -29,7 +29,9 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 OTHER_WORK_SECONDS = 10.0
-LOCKED_SECONDS = 10.0  # how long an outcome waits for the lock that its follow-up record needs
+# How much of the lease the outcomes may wait for the locks that their follow-up records need. The thread that waits may
+# be the one that sends the heartbeats.
+PART_OF_LEASE = 0.3
 LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
 REASON_ENDED = "an operator ended a handler, and its process with it"
@@ -111,9 +113,10 @@ def _write_when_possible(
     """Tries again while the database cannot be reached, and after a conflict. At a shutdown, raises the error instead
     of trying again. The run is then declared dead when its lease ends."""
     before = replace(current.run.counts)
+    locked_until = time.monotonic() + PART_OF_LEASE * services.settings.lease_seconds
     while True:
         try:
-            return _write(services, flow, current, outcomes, reason)
+            return _write(services, flow, current, outcomes, reason, locked_until)
         except (DatabaseUnavailableError, ConflictError) as error:
             if services.slots.is_stopping:
                 raise
@@ -141,7 +144,12 @@ def _failures(flow: Flow, call: StuckHandler) -> list[Outcome]:
 
 
 def _write(
-    services: WorkerServices, flow: Flow, current: CurrentRun, outcomes: Sequence[Outcome], reason: str
+    services: WorkerServices,
+    flow: Flow,
+    current: CurrentRun,
+    outcomes: Sequence[Outcome],
+    reason: str,
+    locked_until: float,
 ) -> None:
     run = current.run
     if flow.transaction_type is not None:
@@ -150,12 +158,11 @@ def _write(
     try:
         _write_in_one(services, run, outcomes, reason)
     except NOT_WRITTEN:
-        ends_at = time.monotonic() + LOCKED_SECONDS
         write_apart(
             flow,
             outcomes,
             partial(_write_in_one, services, run),
-            may_wait=lambda: time.monotonic() < ends_at and not services.slots.is_stopping,
+            may_wait=lambda: time.monotonic() < locked_until and not services.slots.is_stopping,
         )
         _write_in_one(services, run, [], reason)
     services.rescue.sweep()

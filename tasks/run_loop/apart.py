@@ -40,15 +40,17 @@ def write_apart(
     may_wait: Callable[[], bool],
 ) -> None:
     """`write`: writes outcomes in one transaction, unless they were written before. While `may_wait` returns True, an
-    outcome whose write meets a conflict is tried again. Later, each outcome has one last try. If an outcome cannot be
+    outcome whose write meets a conflict is tried again. Later, each outcome has one last try. An outcome with follow-up
+    records has at least two tries, because each of these waits only briefly for a lock. If an outcome cannot be
     written, and its failure cannot be written either, the others are still tried. Then the first such error is raised.
     Each lock of a record's own row can take the whole `lock_timeout`, so the second one after the wait ends the
     tries."""
     parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
+    is_first_round = True
     while parts:
         left: list[Sequence[Outcome]] = []
         for part in parts:
-            is_last_try = not may_wait()
+            is_last_try = not may_wait() and not (is_first_round and has_follow_ups(part))
             try:
                 write(part)
             except NOT_WRITTEN as error:
@@ -58,6 +60,7 @@ def write_apart(
                     left.append(part)
                 else:
                     _fail(flow, part[0], error, write, unwritable)
+        is_first_round = False
         if parts := left:
             time.sleep(pause_seconds * random.uniform(0.5, 1))  # noqa: S311
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)

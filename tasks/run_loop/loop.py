@@ -142,6 +142,8 @@ class _RunLoop:
                 records = self._next_batch()
         except (RunLostError, QueueStoreError) as error:
             failure = error
+            if self._executor is not None:
+                self._executor.end()  # while this thread waits, no further handler may begin
             self._services.wait_while_ending()  # `abort_process` writes the outcomes, and ends the run
             logger.warning("run %s of %s ends early: %s", self._run.flow_instance_id, self._flow.name, error)
         except BaseException as error:

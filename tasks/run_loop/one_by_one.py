@@ -45,11 +45,12 @@ class BatchByBatch:
         live = [record for record in records if not delivery.is_cancelled(record)]
         for record in records:
             if delivery.is_cancelled(record):
-                delivery.report(Cancelled(record))
+                delivery.collect(Cancelled(record))
         if live:
             slots.put_in_flight(live[0].id if len(live) == 1 else SEVERAL_IN_FLIGHT)
             outcomes = self._call(live)
             slots.put_in_flight(NOTHING_IN_FLIGHT)
             for outcome in outcomes:
-                delivery.report(outcome)
+                delivery.collect(outcome)
+        delivery.flush_when_due()
         return []

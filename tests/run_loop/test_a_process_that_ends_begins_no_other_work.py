@@ -4,6 +4,7 @@ work, because the end of the process would interrupt that work."""
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from queue_store.queue_schema import celery_queue_name
 from queue_store.runs.run import Run
 from tasks import claim_batch as hint_module
 from tasks.background import idle_poll, other_tasks
+from tasks.exceptions import RunLostError
 from tasks.fan_out import fan_out
 from tasks.run_loop import abort_process as aborting, waiting_flows
 from tasks.run_loop.loop import new_run, run_flow
@@ -216,3 +218,31 @@ def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     ending.may_return.set()
     ending.finish()
     assert worker.statuses() == {"completed": 1, "pending": 1}
+
+
+def test_while_its_run_waits_for_the_end_no_further_handler_begins(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads execute handlers. The run is lost while three records have been started and one has not."""
+    may_return, called, threads = threading.Event(), list[int](), set[threading.Thread]()
+
+    def handle(payload: int) -> None:
+        called.append(payload)
+        threads.add(threading.current_thread())
+        assert payload == 0 or may_return.wait(PATIENCE_SECONDS)
+
+    def lose(*_: Any, **__: Any) -> None:
+        wait_until(lambda: len(called) == 3, "the third handler")
+        raise RunLostError("the process ends")
+
+    def wait(_: WorkerServices) -> None:
+        may_return.set()
+        wait_until(lambda: 3 in called or not any(thread.is_alive() for thread in threads), "the threads")
+
+    monkeypatch.setattr(Run, "write", lose)
+    monkeypatch.setattr(WorkerServices, "wait_while_ending", wait)
+    worker.services.settings = replace(worker.services.settings, micro_batch_seconds=0)
+    flow = worker.declare(handle, name="sample", concurrency=2)
+    worker.enqueue("sample", range(4))
+    worker.run(flow)
+    assert called == [0, 1, 2]
