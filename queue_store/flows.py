@@ -15,8 +15,8 @@ from queue_store.database.statements import sql
 COUNT_LIMIT = 1_000
 KEY_LIMIT = 10_000  # For each flow, a look makes at most this many steps from order key to order key.
 
-# For each flow, the order key after which this process goes on to look for work, if its last look found nothing. A key
-# of another database, or of records that are gone, does no harm: after the last key, a look begins with the first.
+# For each flow, the order key after which the next look begins, if this process' last look found nothing. A key of
+# another database, or of records that are gone, does no harm: after the last key, a look begins with the first key.
 _stopped_at_keys: dict[str, str] = {}
 
 
@@ -85,7 +85,7 @@ def with_work(
     search would read the dead index entries of all records that were claimed since the last vacuum.
 
     One look sees at most KEY_LIMIT order keys of a flow, and the COUNT_LIMIT oldest due records of each priority. If
-    none of these records can be claimed, the next look of this process goes on after the last key that it saw."""
+    none of these records can be claimed, the next look of this process goes on after the last key that was seen."""
     stopped = list(_stopped_at_keys.items())
     parameters = {
         "count_limit": COUNT_LIMIT,

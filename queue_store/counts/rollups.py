@@ -51,7 +51,7 @@ def fold(database: DatabaseManager) -> int:
 
 
 def recount(database: DatabaseManager, *, dry_run: bool = False) -> list[Correction]:
-    """As `recount_in`, in a transaction of its own."""
+    """Like `recount_in`, in a transaction of its own."""
     with database.transaction() as cursor:
         return recount_in(cursor, dry_run=dry_run)
 

@@ -20,7 +20,7 @@ def bounded_read(
 ) -> Generator[Cursor[Any]]:
     """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
     DatabaseUnavailableError, also for a statement that exceeds the limit, and for a reading that the replica cancels.
-    Callers of a replica need not distinguish a replica that cancels their reading from one that is away.
+    So callers need not distinguish between a replica that cancels their reading and a replica that is away.
 
     Do not read live processes, held snapshots or the primary's own state from the replica. A replica knows only its
     own connections, and a worker looks silent there until its heartbeats have been replicated.

@@ -132,8 +132,8 @@ def current_version(engine: "Engine") -> str | None:
 
 
 def _current_version(engine: "Engine") -> str | None:
-    """The version of the schema. If this code does not know the version, the schema is newer and serves this code.
-    Raises SchemaVersionError for any other schema that this code cannot migrate."""
+    """The version of the schema. If this code does not know the returned version, the schema is newer and serves this
+    code. Raises SchemaVersionError for any other schema that this code cannot migrate."""
     current = current_version(engine)
     if is_known(current):
         return current

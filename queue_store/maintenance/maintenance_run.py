@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class MaintenanceRun:
     """`on_progress` is called with the number of rows affected so far. Each chunk stores `affected_count` in its
-    transaction, so each change of this count needs a chunk, or a chunk right after it."""
+    transaction, so change this count only within a chunk, or right before a chunk."""
 
     database: DatabaseManager
     id: int
@@ -40,8 +40,8 @@ class MaintenanceRun:
     @contextmanager
     def chunk(self) -> Generator[Cursor[Any]]:
         """One transaction of work. Its last statement stores `affected_count` and a heartbeat. If the operation was
-        declared abandoned, that statement finds no row, and the transaction is rolled back. Until then, the
-        transaction does not lock the row of this execution, so other executions need not wait for long chunks.
+        declared abandoned, that statement finds no row, and the transaction is rolled back. No earlier statement
+        locks the row of this execution, so other executions need not wait for long chunks.
 
         Raises MaintenanceError."""
         with self.beating(), self.database.transaction() as cursor:
@@ -101,7 +101,8 @@ def begin(
 
 
 def _abandon_silent_runs(database: DatabaseManager) -> None:
-    """Use a transaction of its own: an insert could wait for a run that ends, and that run waits for the audit log."""
+    """Uses a transaction of its own. Otherwise a deadlock would be possible: the insert of the new run could wait for a
+    run that is ending, and that run would wait for the audit log."""
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
 

@@ -1,5 +1,5 @@
 """Finds, through an index, records of a run, records of a worker, records with a kind of error, and the ids of records
-that were created within dates."""
+that were created within a range of dates."""
 
 from dataclasses import dataclass
 from datetime import datetime

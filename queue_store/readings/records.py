@@ -32,8 +32,8 @@ class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
     any of the record's attempts. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of that page.
-    If it is None, a later page leaves out the records that an index finds now. `ids_of_dates`: what
-    `ids_within` found for the dates. If it is None, each page searches for it."""
+    If it is None, a later page leaves out the records that an index finds now. `ids_of_dates`: what `ids_within` found
+    for the dates. If it is None, each page calls `ids_within`."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -156,7 +156,7 @@ def _parameters(
 
 
 def _enough(wanted: RecordFilter, limit: int) -> int:
-    """How many records are enough to fill a page. In a search by dates only, nearly every record matches."""
+    """How many records to read in order to fill a page. In a search by dates only, nearly every record matches."""
     undated = replace(wanted, created_from=None, created_before=None)
     if replace(undated, before_id=MAXIMUM_ID, known_ids=None, ids_of_dates=None) != RecordFilter():
         return LOOK_AT_MOST

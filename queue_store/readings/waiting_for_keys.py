@@ -20,7 +20,7 @@ SEARCH_SECONDS = 1.0
 def read_flows_waiting_for_keys(
     cursor: Cursor[Any], flow_names: Collection[str], *, grace_seconds: float
 ) -> set[str]:
-    """Those of these flows in which no due record can be claimed, even by more workers. Each due record waits for an
+    """Returns the given flows in which no due record can be claimed, even by more workers. Each due record waits for an
     earlier record of its order_key, such as one that is retried later. A flow is left out if it is processing a record
     with an order_key. A record that can be claimed or is being processed counts only if it became due, or was claimed,
     at least `grace_seconds` ago. Without this grace, records that are retried or snoozed again and again would count at

@@ -38,8 +38,8 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
     except (TypeError, RecursionError):
         encoded = _encode_carefully(value, field)
     else:
-        # orjson writes NaN as null, lets a NUL, deep nesting and the text of a Fragment pass, and writes large floats
-        # with an exponent.
+        # orjson lets a NUL, deep nesting and the text of a Fragment pass. It writes NaN as null, and large floats with
+        # an exponent.
         if not _is_ordinary(value) or b"\\u0000" in encoded:
             encoded = _encode_carefully(value, field)
     if len(encoded) > limit_bytes:
@@ -101,8 +101,8 @@ def _holds_ordinary(container: Any, kind: type[Any], levels: int) -> bool:
 
 
 def _are_ordinary_numbers(values: list[Any]) -> bool:
-    """Whether the values are integers only, or numbers that orjson writes without an exponent. Both functions are
-    quick, and raise an error for a Fragment or a text."""
+    """Whether the values are integers only, or numbers that orjson writes without an exponent. `sum` and `hypot`
+    are quick, and raise a TypeError for a Fragment or a text."""
     if _type_of(values[0]) not in _NUMBERS:
         return False
     try:

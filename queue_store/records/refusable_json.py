@@ -24,8 +24,9 @@ def has_long_number(encoded: bytes) -> bool:
 
 
 def may_be_deep(encoded: bytes) -> bool:
-    """Whether the value may be nested too deeply. A value with many brackets is measured, unless a text in it holds a
-    bracket or a backslash: such a text leaves a quotation mark, because other texts become pairs of them."""
+    """Whether the value may be nested too deeply. Returns False for a short value, or a value with few brackets.
+    Otherwise removes the texts, and counts the brackets that are left. A text that holds a bracket cannot be removed,
+    and a text with a backslash is not examined. So such a text makes the answer True."""
     if len(encoded) <= _DEEP_BYTES or encoded.count(b"[") + encoded.count(b"{") <= MAXIMUM_DEPTH:
         return False
     if b"\\" in encoded:

@@ -195,7 +195,7 @@ def write_held(
     patient: bool = True,
 ) -> tuple[Written, set[int]]:
     """`end`: how the run ends in this transaction, if it may end. `written`: what was written before, if anything.
-    Unless `patient`, follow-up records hardly wait for locks."""
+    Unless `patient`, follow-up records wait only briefly for locks."""
     statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
     writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
     pipeline = cursor.connection.pipeline()

@@ -153,7 +153,7 @@ class Run:
 
     def write(self, outcomes: Sequence[Outcome], *, again: bool = False) -> Written:
         """Write outcomes in one transaction. Idempotent: if the same outcomes are written again, the fence refuses
-        them. Follow-up records hardly wait for locks (runs/wait_shortly.sql)."""
+        them. Follow-up records wait only briefly for locks (runs/wait_shortly.sql)."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes, again=again, patient=False)
         self.counts.add(written)
@@ -167,7 +167,7 @@ class Run:
         self, cursor: Cursor[Any], outcomes: Sequence[Outcome], *, again: bool = False, patient: bool = True
     ) -> Written:
         """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`. `again`: do
-        what `write_again` does. Unless `patient`, follow-up records hardly wait for locks."""
+        what `write_again` does. Unless `patient`, follow-up records wait only briefly for locks."""
         written = Written()
         outcomes = unwritten(cursor, self.parameters, outcomes, written) if again else outcomes
         if statements := self.outcome_statements(outcomes):

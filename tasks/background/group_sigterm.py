@@ -4,7 +4,7 @@ A SIGTERM to the whole process group also reaches the children. While a child st
 stop. Once the child has started, billiard installs its own signal handler
 (findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That signal handler ends the child, and a run in
 the thread `idle_poll` gives its records back. While a run is in the main thread, the signal handler of
-tasks/worker/end_signals.py takes its place.
+tasks/worker/end_signals.py replaces billiard's.
 
 A process that a handler forked must end at the first SIGTERM, and no SIGTERM may be lost. `multiprocessing.Pool` sends
 only one SIGTERM, and then waits without a limit until the process has ended. Python would lose a SIGTERM that arrives

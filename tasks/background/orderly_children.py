@@ -30,8 +30,8 @@ class OrderlyChildren(bootsteps.StartStopStep):
 
 
 def _work_without_broker(consumer: Any) -> None:
-    """Celery ends a worker if a child dies before the worker is ready. But Celery does so only at the first start of
-    the consumer, so the next start counts as a restart."""
+    """Celery ends a worker if a child dies before the worker is ready. Celery checks this only at the consumer's first
+    start, so this function makes the next start count as a restart."""
     if not shared_slots.is_ready:
         consumer.restart_count += 1
         shared_slots.make_ready()

@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
-    """Each heartbeat calls this function, outside of the main thread. A process that uses too much memory is ended
-    only while it executes neither a run nor a task, and never while `abort_process` ends it."""
+    """Each heartbeat calls this function, outside of the main thread. Ends a process that uses too much memory, but
+    only while the process executes neither a run nor a task. If `abort_process` already ends the process, does
+    nothing."""
     if services.is_ending:
         return
     limit_bytes = services.settings.max_memory_mb * MEGABYTE

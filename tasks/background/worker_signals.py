@@ -144,8 +144,8 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """In the main process: ask all children to stop. Each child looks for this request between two records. If
-    Celery does not send this signal, OrderlyChildren asks the children."""
+    """In the main process: ask all children to stop. Each child looks for this request between two records. If Celery
+    does not send this signal, OrderlyChildren asks the children to stop."""
     shared_slots.stop()
 
 

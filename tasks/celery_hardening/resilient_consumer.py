@@ -169,8 +169,8 @@ class ResilientConsumer(Consumer):
         maintain_pool()
 
     def _trust_new_children(self) -> None:
-        """Celery kills a child if it has not read the child's first message in time. Without an event loop, Celery
-        reads no messages, so it would kill each child that was started a while ago."""
+        """Celery kills a child whose first message Celery has not read in time. Without an event loop, Celery reads no
+        messages of children, so it would kill each child that was started a while ago."""
         waiting = getattr(getattr(self.pool, "_pool", None), "_waiting_to_start", None)
         if waiting:
             waiting.clear()

@@ -50,8 +50,8 @@ def _tell(before: str | None, missing: "list[Migration]", dry_run: bool) -> None
 
 
 def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
-    """Return the schema's version before the migration, and the migrations that were missing. Of a newer schema, the
-    roles keep the rights that the newer release has granted."""
+    """Return the schema's version before the migration, and the migrations that were missing. If the schema is newer,
+    the roles keep the rights that the newer release has granted."""
     from queue_store.database import schema
     from queue_store.database.versions import is_known
 

@@ -42,7 +42,7 @@ class BrokerReading:
 
 def read_broker() -> BrokerReading | None:
     """Never raises. A broker that does not answer within BROKER_SECONDS counts as unreachable. Returns None if this
-    process has no URL of a broker, because then it knows nothing about the broker."""
+    process has no URL of a broker, and so knows nothing about the broker."""
     if not app.conf.broker_url:
         return None
     try:

@@ -45,10 +45,10 @@ BACKLOG_RECORDS = 500
 class Snapshot:
     """`recent`: the outcomes of each registered flow that is not stopped and whose oldest due record has waited for at
     least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `waiting_for_keys`: the
-    flows that would have a low rate or a backlog, but in which no due record can be claimed, because each waits for an
-    earlier record of its order_key. Records that became due in the last minute do not count. `recent` leaves these
-    flows out, and their records do not count as waiting in `depths`. `schedule` and `broker` are None if they were not
-    read."""
+    flows that would have a low rate or a backlog, but in which no due record can be claimed. Each due record of such a
+    flow waits for an earlier record of its order_key. Records that became due in the last minute do not count. `recent`
+    leaves these flows out, and their records do not count as waiting in `depths`. `schedule` and `broker` are None if
+    they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -82,7 +82,7 @@ class Snapshot:
 
     @property
     def claimable(self) -> FlowCounts:
-        """As `open`, but without the flows in `waiting_for_keys`."""
+        """Like `open`, but without the flows in `waiting_for_keys`."""
         return add_up(
             flow
             for flow in self.flows

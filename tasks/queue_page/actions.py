@@ -49,8 +49,8 @@ def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Cancel the records with these ids, or all pending records that a search finds. Of the records with these ids,
-    those that run are asked to stop. A record that a worker has claimed since the search is skipped."""
+    """Cancel the records with these ids, or all pending records that a search finds. A running record is asked to stop
+    if the browser sent its id. If a worker has claimed a record since the search, the record is skipped."""
     ids, search = _meant(arguments, "pending")
     pending_only = bool(search)
     skipped = NOT_PENDING if pending_only else NOT_CANCELLED

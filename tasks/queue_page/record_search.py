@@ -43,8 +43,8 @@ def filter_of(arguments: Arguments) -> RecordFilter:
 
 
 def _known_ids(text: str | None) -> tuple[int, ...] | None:
-    """Reads the ids that came with `before_id`, separated by commas. 0 means that there are none, because no record has
-    this id."""
+    """Reads the ids that came with `before_id`, separated by commas. `0` stands for no ids, because no record has the
+    id 0."""
     if text is None:
         return None
     parts = text.split(",")

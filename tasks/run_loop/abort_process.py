@@ -29,8 +29,8 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 OTHER_WORK_SECONDS = 10.0
-# How much of the lease the outcomes may wait for the locks that their follow-up records need. The thread that waits may
-# be the one that sends the heartbeats.
+# For this part of the lease, the outcomes may wait for the locks that their follow-up records need. The thread that
+# waits may be the one that sends the heartbeats.
 PART_OF_LEASE = 0.3
 LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
@@ -46,8 +46,8 @@ def abort_process(
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
-    """Writes the outcomes that are known, and ends this process. From the beginning of this call on, the process begins
-    no other work. Uses new connections, because the stuck thread holds the run's connection. Does not return."""
+    """Writes the outcomes that are known, and ends this process. During this call, the process begins no other work.
+    Uses new connections, because the stuck thread holds the run's connection. Does not return."""
     services.is_ending = True
     current.is_lost = True
     with ExitStack() as locks:
@@ -171,8 +171,8 @@ def _write(
 def _write_in_one(
     services: WorkerServices, run: Run, outcomes: Sequence[Outcome], reason: str | None = None
 ) -> None:
-    """Writes these outcomes in one transaction, unless they were written before. `reason`: why the run ends in the same
-    transaction, if it does."""
+    """Writes these outcomes in one transaction, unless they were written before. With a `reason`, the same transaction
+    also ends the run."""
     before = replace(run.counts)
     try:
         with services.database.transaction() as cursor:

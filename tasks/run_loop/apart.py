@@ -1,8 +1,8 @@
-"""Writes outcomes apart from each other, after an error has prevented that they were written together.
+"""Writes outcomes apart from each other, after they could not be written together.
 
-Three things can prevent a write: the database refuses a value or a follow-up record, the flow of a follow-up record is
-gone, or another transaction holds a lock. Such an error fails only its own record. All other outcomes are written at
-once. Any other error of the database charges no record. It is raised after all outcomes were tried.
+A record fails if the database refuses its outcome or its follow-up record, if the flow of its follow-up record is gone,
+or if another transaction holds the lock of its follow-up record for too long. The outcomes of all other records are
+written without delay. Any other error of the database charges no record, and is raised after all outcomes were tried.
 """
 
 import random
@@ -40,11 +40,11 @@ def write_apart(
     may_wait: Callable[[], bool],
 ) -> None:
     """`write`: writes outcomes in one transaction, unless they were written before. While `may_wait` returns True, an
-    outcome whose write meets a conflict is tried again. Later, each outcome has one last try. An outcome with follow-up
-    records has at least two tries, because each of these waits only briefly for a lock. If an outcome cannot be
-    written, and its failure cannot be written either, the others are still tried. Then the first such error is raised.
-    Each lock of a record's own row can take the whole `lock_timeout`, so the second one after the wait ends the
-    tries."""
+    outcome whose write meets a conflict is tried again. After that, each outcome has one last try. An outcome with
+    follow-up records has at least two tries, because each try waits only briefly for a lock. If an outcome cannot be
+    written, and its failure cannot be written either, the other outcomes are still tried. Then the first such error is
+    raised. But the second conflict over a record's own row ends the last tries, because each such try can take the
+    whole `lock_timeout`."""
     parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
     is_first_round = True
     while parts:
@@ -75,7 +75,7 @@ def _fail(
     write: Callable[[Sequence[Outcome]], object],
     unwritable: list[Exception],
 ) -> None:
-    """Writes that the record has failed, if it is to blame. Otherwise adds the error to `unwritable`."""
+    """If the record is to blame, writes its failure. Otherwise adds the error to `unwritable`."""
     if isinstance(error, REFUSED) or (isinstance(error, ConflictError) and has_follow_ups([outcome])):
         try:
             write([_failure(flow, outcome, error)])

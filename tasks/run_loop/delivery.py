@@ -1,6 +1,6 @@
-"""Writes outcomes to the database. Outcomes are collected into micro-batches, and every write is checked by the
-fence. If the connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written
-again. If an outcome or its follow-up records prevent the write, only its own record fails (see apart.py)."""
+"""Writes outcomes to the database. Outcomes are collected into micro-batches, and every write is checked by the fence.
+If the connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written again. If an
+outcome or its follow-up records prevent the write, only the record of that outcome fails (see apart.py)."""
 
 import logging
 import math
@@ -94,7 +94,7 @@ class Delivery:
 
     @property
     def unwritten(self) -> list[Outcome]:
-        """The outcomes that are not written yet, with those that are being written. Other threads may read this."""
+        """The outcomes that are not written yet or are being written. Other threads may read this."""
         collected = list(self._outcomes)  # read first, because `_take` fills `_being_written` first
         return list({id(outcome): outcome for outcome in [*self._being_written, *collected]}.values())
 
@@ -179,7 +179,7 @@ class Delivery:
             raise RunLostError("the database became unavailable during a claim") from error
 
     def _write(self, outcomes: Sequence[Outcome], *, again: bool = False) -> None:
-        """`again`: a COMMIT that may or may not have happened has perhaps written the outcomes."""
+        """`again`: whether an earlier COMMIT may already have written the outcomes."""
         run, self._being_written = self._run, outcomes
         try:
             if again:
@@ -198,8 +198,8 @@ class Delivery:
         self._being_written = ()
 
     def _may_wait(self, ends_at: float) -> bool:
-        """Whether an outcome may wait for a lock. Raises RunLostError if the run is lost: the outcomes are refused, or
-        `abort_process` writes them."""
+        """Whether an outcome may wait for a lock. Raises RunLostError if the run is lost, because then the fence
+        refuses the outcomes, or `abort_process` writes them."""
         if self.current.is_lost:
             raise RunLostError("this run is lost, so it writes no further outcome")
         return time.monotonic() < ends_at and not self._is_asked_to_stop

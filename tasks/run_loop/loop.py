@@ -49,7 +49,7 @@ def run_flow(
 ) -> RunCounts:
     """Make one run of the flow. A run that claims no record rescues orphans if a rescue is due. Raises
     DatabaseUnavailableError if the first claim or the rescue fails. If the database fails later, the run ends, and
-    rescue gives back the records that the run leaves. If the run raises another error, it ends, too. `run`: a run that
+    rescue gives back the records that the run leaves. After any other error, the run ends, too. `run`: a run that
     `new_run` has made."""
     run = run or new_run(services, flow, celery_task_id)
     try:

@@ -43,7 +43,7 @@ class TimeSlice:
             self._ends_at = now + OTHERS_LOOK_SECONDS
 
     def _send_hints(self, others: list[FlowWithWork]) -> None:
-        """Stops at the first hint that cannot be sent, because each further one may wait for a time-out."""
+        """Stops at the first hint that cannot be sent, because each further hint may wait for a time-out."""
         send = self._services.hints.send
         if all(send(other.flow_name, other.celery_queue) for other in others):
             send(self._flow.name, self._flow.celery_queue)

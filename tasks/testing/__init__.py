@@ -2,8 +2,7 @@
 
 Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in the
 test's own process. Plain handlers also run in the test's own thread, unless their flow sets `concurrency`. No test
-waits for time to pass, because `pass_time` changes the times in the rows
-and the time of the schedules.
+waits for time to pass, because `pass_time` changes the times in the rows and the time of the schedules.
 """
 
 from collections.abc import Callable, Sequence
@@ -118,7 +117,8 @@ class QueueTester:
     def pass_time(self, delta: timedelta) -> None:
         """Act as if this much time had passed: move all times of all records into the past, and the time of the
         schedules into the future. Before and after the move, enqueue due records of recurring flows, as a worker would
-        have done. Raises QueueStoreError for a time that cannot pass, such as a negative or an endless one."""
+        have done. Raises QueueStoreError for a time that cannot pass, such as a negative time, or more time than the
+        calendar has."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"

@@ -1,4 +1,4 @@
-"""What the signals that end a pool child do while a run is in the child's main thread.
+"""How a pool child reacts to the signals that end it, while a run is in its main thread.
 
 billiard's signal handler raises SystemExit in the code that is running, which may be the handler of a record. That
 record would be charged an attempt, and the run would go on. So during a run, such a signal only asks this child to
@@ -7,7 +7,7 @@ further message.
 
 A signal that arrives again after AGAIN_SECONDS ends this child at once, and a SIGKILL does so at any time. The child's
 heartbeat stores that the child is stopping. After that, rescue gives the child's records back without a crash strike.
-So even the record of a task that must not be repeated runs again."""
+So even a task that must not be repeated can run twice."""
 
 import os
 import signal
@@ -48,7 +48,8 @@ def end_after_the_run() -> Generator[None]:
 
 
 def ask_to_end(number: int, frame: Any) -> None:
-    """The signal handler. It ends a process that a record's handler has forked, because the run is not there."""
+    """The signal handler. If a record's handler has forked this process, the process ends at once, because it has no
+    run."""
     global _asked_at  # noqa: PLW0603
     now = time.monotonic()
     if os.getpid() != _pid or (_asked_at is not None and now >= _asked_at + AGAIN_SECONDS):
@@ -60,8 +61,8 @@ def ask_to_end(number: int, frame: Any) -> None:
 
 def _take_no_further_message() -> None:
     """Close the end of the pipe from which this child receives its messages. When the child looks for its next message,
-    billiard ends the child. billiard first waits until Celery's main process has read the result of the task in hand.
-    The main process gives a message that stays in the pipe to another child. If the whole worker is stopping, the main
+    billiard ends the child, but not before Celery's main process has read the result of the task in hand. If a message
+    stays in the pipe, the main process gives this message to another child. If the whole worker is stopping, the main
     process ends its children itself."""
     if not shared_slots.worker_is_stopping:
         process: Any = current_process()

@@ -86,7 +86,7 @@ class SharedSlots:
     @property
     def is_ready(self) -> bool:
         """Whether children may process records. If a child dies before the worker is ready, Celery ends the whole
-        worker. So no record is processed before the worker is ready, or before it works without its broker: see
+        worker. So no record is processed until the worker is ready, or has begun to work without its broker: see
         tasks/background/orderly_children.py."""
         return self._memory[1] != 0
 

@@ -1,5 +1,6 @@
-"""Without the URL of a broker, a check knows nothing about the broker. So the check resolves no alert about the broker,
-and opens only the alert about a control queue that nobody serves, which needs no broker."""
+"""Without the URL of a broker, a check knows nothing about the broker. So the check resolves no alert about the broker.
+The only such alert that the check opens is about a control queue that nobody serves, because the database shows this
+problem."""
 
 import pytest
 

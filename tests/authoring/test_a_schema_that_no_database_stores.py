@@ -1,5 +1,5 @@
-"""A flow is refused when it is declared if Postgres cannot store the JSON Schema of its type. A default of infinity or
-NaN is left out of the schema."""
+"""If Postgres cannot store the JSON Schema of a flow's type, the declaration of the flow is refused. A default of
+infinity or NaN is left out of the schema."""
 
 import math
 from dataclasses import dataclass

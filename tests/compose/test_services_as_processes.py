@@ -106,7 +106,7 @@ def test_migrate_brings_the_schema_and_exits(empty_database_url: str, redis_url:
 def test_migrate_ends_well_on_the_schema_of_the_next_release(
     own_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """The other services wait until this one has ended with 0, even if operators go back to the old release."""
+    """The other services wait until `migrate` has ended with 0, even if operators go back to the old release."""
     database = connect(own_database_url)
     with database.transaction() as cursor:
         cursor.execute("UPDATE schema_version SET version_num = '9999_newer'")

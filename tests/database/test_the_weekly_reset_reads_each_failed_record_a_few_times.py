@@ -1,5 +1,5 @@
-"""The weekly reset reads each failed record a few times, even if all of them have a dedup_key and are of one flow. It
-reads no other records."""
+"""The weekly reset reads each failed record only a few times, even if all of them have a dedup_key and are of one flow.
+It reads no other records."""
 
 from collections.abc import Iterator
 
@@ -69,7 +69,7 @@ def test_the_number_of_records_read_grows_with_the_number_of_failed_records(
 def test_records_that_did_not_fail_are_not_read_even_if_the_statistics_are_outdated(
     own_store: tuple[Store, bool],
 ) -> None:
-    """When the statistics were made, all records had failed, or there were none."""
+    """When the statistics were made, either all records had failed, or the table was empty."""
     store, analyse = own_store
     fill(store, 10, analyse=analyse, records=FEW)
     store.enqueue(RECORDS)

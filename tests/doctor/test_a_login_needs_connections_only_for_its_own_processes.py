@@ -42,7 +42,7 @@ def worker_sessions(patient: Patient, *logins: str) -> Iterator[None]:
 def test_a_login_that_only_looks_needs_none_for_the_workers(
     limit: int, patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The two worker processes need four connections, but not of this login."""
+    """The two worker processes need four connections, but they use another login."""
     patient.execute(f"ALTER ROLE {MONITOR} CONNECTION LIMIT {limit}")
     monkeypatch.setenv("DATABASE_URL", url_of(patient, MONITOR))
     with worker_sessions(patient, ONE, ONE):

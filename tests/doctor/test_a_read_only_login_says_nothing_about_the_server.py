@@ -1,4 +1,4 @@
-"""If only the login of `queuectl doctor` is read-only by default, the server still takes writes."""
+"""The server takes writes even if the login of `queuectl doctor` is read-only by default."""
 
 from collections.abc import Iterator
 

@@ -1,5 +1,6 @@
-"""`enqueue_record` takes every payload that Python writes for a flow, also with its `$version`. The check of a payload
-needs time in proportion to its size, even if the type is recursive, as long as the unions of the type are tagged."""
+"""`enqueue_record` takes every payload that Python writes for a flow, with or without a `$version`. The time to check a
+payload grows in proportion to the payload's size, even if the type is recursive, but only if the unions of the type are
+tagged."""
 
 import json
 from typing import Annotated, Any, Literal, NamedTuple

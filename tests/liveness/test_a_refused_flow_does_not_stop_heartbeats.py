@@ -1,4 +1,5 @@
-"""A process whose flows the database refuses still says that it and its run are alive, and reports the error."""
+"""If the database refuses a flow of a process, the process still says that it and its run are alive, and logs the
+error."""
 
 from dataclasses import replace
 from uuid import UUID

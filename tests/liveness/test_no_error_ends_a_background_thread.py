@@ -27,7 +27,7 @@ BEAT = "SELECT heartbeat_at FROM worker_processes WHERE worker_process_id = %(id
 
 
 class Failing:
-    """Raises the error for the first `times` calls, and then makes the call."""
+    """Raises the error at the first `times` calls, and passes later calls on."""
 
     def __init__(self, call: Any, error: BaseException, times: float = 1) -> None:
         self._call, self._error, self._times = call, error, times
@@ -106,7 +106,7 @@ def test_a_stuck_handler_is_ended_although_the_first_try_failed(store: Store) ->
 def test_an_occurrence_sends_its_heartbeats_after_an_error(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise another worker would do the same occurrence again."""
+    """Without heartbeats, another worker would do the same occurrence again."""
     beaten, due_at = threading.Event(), datetime(2026, 11, 29, 12, tzinfo=UTC)
     monkeypatch.setattr(run_occurrence, "database_named", lambda: database)
     monkeypatch.setattr(run_occurrence, "HEARTBEAT_SECONDS", 0.01)

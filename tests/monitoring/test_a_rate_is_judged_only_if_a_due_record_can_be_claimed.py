@@ -1,5 +1,5 @@
-"""No rate, no backlog and no container is asked for while every due record of a flow waits for an earlier record of its
-order_key."""
+"""While every due record of a flow waits for an earlier record of its order_key, no finding reports the flow's rate or
+backlog, and the flow needs no container."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def _configured(monkeypatch: pytest.MonkeyPatch, clean_database_url: str) -> Non
 @pytest.fixture
 def keyed(database: DatabaseManager) -> DatabaseManager:
     """600 due records wait. Each of their keys begins with a record that is due later, such as a retry or a snoozed
-    record. Before every second key's records, there is a failed record, which blocks the key."""
+    record. In every second key, a failed record comes even before that record, and blocks the key."""
     filling.add_flow(database, declared='{"failure_blocks_key": true}')
     filling.add_worker_process(database, "alpha")
     execute(database, FAILED, last=30)
@@ -107,7 +107,7 @@ def add_running(database: DatabaseManager, due_seconds: float, claimed_seconds: 
 
 
 def head_is_running(database: DatabaseManager, seconds: float) -> None:
-    """The handler of such a record may be slower than usual, so the rate says something."""
+    """The handler of the running record may be slower than usual, so the rate is judged."""
     add_running(database, seconds, seconds)
 
 
@@ -130,15 +130,15 @@ def test_one_record_that_moves_is_enough_for_all_findings(
 def test_a_record_that_moves_for_a_moment_changes_nothing(
     moves: Callable[[DatabaseManager, float], None], keyed: DatabaseManager
 ) -> None:
-    """The first records of the keys are retried or snoozed again and again. Without the grace, the findings would come
-    and go with each of them."""
+    """The first records of the keys are retried or snoozed again and again. Without GRACE_SECONDS, the findings would
+    come and go with each retry and each snooze."""
     moves(keyed, 1)
     assert waits(keyed) == {"alpha"}
     assert codes() == set()
 
 
 def test_a_record_that_was_due_long_before_its_claim_moves(keyed: DatabaseManager) -> None:
-    """A key whose records need a minute each has a low rate before, during and after each claim."""
+    """If each record of a key takes a minute, the rate is low before, during and after each claim."""
     add_running(keyed, 2 * GRACE_SECONDS, 1)
     assert waits(keyed) == set()
 
@@ -168,7 +168,7 @@ def test_a_missing_worker_is_reported_all_the_same(keyed: DatabaseManager) -> No
 
 
 def test_the_look_is_short_however_many_keys_and_records_wait(database: DatabaseManager) -> None:
-    """Beyond the limit, a flow counts as one that moves, because nobody has looked."""
+    """If the search reaches a limit, the flow counts as one in which a due record can be claimed."""
     filling.add_flow(database)
     execute(database, KEYED, head=3_000, keys=KEY_LIMIT - 1, records=2)
     assert waits(database) == {"alpha"}

@@ -1,5 +1,5 @@
-"""The search for flows that wait for their keys may be slow, for example behind many dead index entries. Then the rules
-judge these flows like any other, and read everything else."""
+"""The search for flows that wait for their keys may be slow, for example because of many dead index entries. A slow
+search ends without a result. Then the rules judge these flows like any other flow."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def test_explain_gives_the_other_reasons(database: DatabaseManager) -> None:
 
 
 def test_a_search_that_waits_for_a_lock_is_ended(database: DatabaseManager, clean_database_url: str) -> None:
-    """A login that may only read can search, too. Afterwards, its transaction goes on with the settings of before."""
+    """A read-only login can search, too. After the search, its transaction has the same settings as before."""
     roles.grant_roles(database)
     reader = connect(clean_database_url)
 

@@ -1,4 +1,4 @@
-"""`explain --flow` says that no due record can be claimed, if each waits for an earlier record of its order_key."""
+"""If each due record waits for an earlier record of its order_key, `explain --flow` says that none can be claimed."""
 
 import pytest
 

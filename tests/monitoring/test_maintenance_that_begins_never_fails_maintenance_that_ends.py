@@ -1,5 +1,5 @@
 """Maintenance begins and ends without an error, even if it waits for the audit log at the same time as other
-maintenance. Maintenance that begins writes to the audit log if it declares a silent run abandoned."""
+maintenance. At its beginning, maintenance writes to the audit log if it declares a silent run abandoned."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.store import in_background
 
 PATIENCE_SECONDS = 30
 SILENT = "INSERT INTO maintenance_runs (operation, dry_run, actor) VALUES ('silent', false, 'anna')"
-# The row that changes last is the last row that a statement finds.
+# A statement finds the rows in the order in which they last changed.
 AFFECT = "UPDATE maintenance_runs SET affected_count = 1 WHERE operation = %(operation)s"
 AGE = "UPDATE maintenance_runs SET heartbeat_at = now() - interval '1 hour' WHERE operation = %(operation)s"
 SEAL = "SELECT FROM audit_seal FOR UPDATE"

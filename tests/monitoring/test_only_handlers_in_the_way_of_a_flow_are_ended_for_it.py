@@ -21,7 +21,8 @@ WHERE worker_process_id = %(process)s
 
 
 def hung(database: DatabaseManager, flow_name: str, seconds: float) -> int:
-    """Returns the record of a handler that has run for `seconds`, in a process that serves only this flow."""
+    """Adds a process that serves only this flow, and whose handler has run for `seconds`. Returns the id of the
+    handler's record."""
     process = filling.add_worker_process(database, flow_name)
     parameters = {"flow": flow_name, "run": uuid4(), "process": process, "seconds": seconds}
     with database.transaction() as cursor:

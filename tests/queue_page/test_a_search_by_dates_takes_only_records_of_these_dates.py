@@ -69,7 +69,7 @@ def every_id(database: DatabaseManager, wanted: RecordFilter) -> set[int]:
 
 
 def within_dates(queue: Queue, search: dict[str, str]) -> set[int]:
-    """Finds without dates all records of the search, and keeps those that were created within the dates."""
+    """Searches without the dates, and keeps the records that were created within the dates."""
     with queue.database.transaction() as cursor:
         within = {row[0] for row in cursor.execute(WITHIN.encode(), DATES).fetchall()}
     return within & every_id(queue.database, filter_of(Arguments(search)))

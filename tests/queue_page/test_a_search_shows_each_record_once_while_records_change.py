@@ -1,5 +1,5 @@
 """A search by key, run or worker shows each record on exactly one page, and once in an export. Between two pages,
-records change, so that an index finds other records than for the first page."""
+records change, so an index finds different records than it found for the first page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ def changed(queue: Queue, statement: str, record_id: int, run: UUID | None = Non
 
 
 def pages(queue: Queue, between: Change, **asked: Any) -> list[int]:
-    """Asks for page after page, as the browser does. `between` happens after the first page."""
+    """Asks for page after page, as the browser does. Calls `between` after the first page."""
     ids: list[int] = []
     while True:
         with queue.database.transaction() as cursor:
@@ -102,7 +102,7 @@ def test_a_record_with_the_key_that_is_cancelled_between_two_pages(
 def test_a_search_that_uses_another_index_from_the_second_page_on(
     few: tuple[int, int], queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With many records of a status, a search reads the table. With few, an index finds them."""
+    """If many records have the status, a search reads the table. If few records have it, an index finds them."""
     monkeypatch.setattr(records, "FEW", few[0])
     filling.add_records(queue.database, 40, order_key="customer 7")
     queue.add(COMPLETED, queue.runs[0], 30)

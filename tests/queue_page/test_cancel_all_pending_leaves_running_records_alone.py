@@ -1,4 +1,5 @@
-"""`Cancel all pending` cancels pending records only. A record that a worker claims after the search goes on."""
+"""`Cancel all pending` cancels pending records only. If a worker claims a record after the search, that record goes
+on."""
 
 from collections.abc import Callable
 from typing import Any

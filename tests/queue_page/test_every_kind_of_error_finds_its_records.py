@@ -1,5 +1,5 @@
-"""Every kind of error finds its records. Older releases stored kinds with line breaks, or with white space at their
-ends."""
+"""A search for any kind of error finds the records with this kind. Older releases stored kinds with line breaks, or
+with white space at their ends."""
 
 from urllib.parse import urlencode
 from uuid import UUID

@@ -1,5 +1,5 @@
-"""A lock of one follow-up record stops its run only until the run must end. An outcome that waits for such a lock is
-neither lost nor charged if the process ends because of another handler."""
+"""If a follow-up record waits for a lock, its run waits only until the run must end. If the process ends because of
+another handler, the outcome with this follow-up record is neither lost nor turned into a failure."""
 
 import threading
 import time
@@ -63,8 +63,8 @@ def test_the_wait_ends_when_the_run_must_end(
 
 
 class Stuck:
-    """Three handlers run at the same time. Two of them have returned, and the follow-up record of the first one waits
-    for a lock. The third one is stuck."""
+    """Three handlers were called at the same time. The first two have returned, and the follow-up record of the first
+    handler waits for a lock. The third handler is stuck."""
 
     def __init__(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         self.worker, self.called = worker, list[str]()

@@ -32,8 +32,8 @@ PATIENCE_SECONDS = 30.0
 
 
 class Ending:
-    """A worker process with a flow `stuck`. When an operator ends a handler of this flow, the end of the process waits
-    at a gate before it writes anything."""
+    """A worker process with a flow `stuck`. When an operator ends a handler of this flow, `abort_process` waits for the
+    event `gate` before it writes anything."""
 
     def __init__(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         self.worker, self.services = worker, worker.services
@@ -144,7 +144,7 @@ def test_the_handler_returns_and_no_run_of_another_flow_begins(
 
 
 class ApplicationTask:
-    """A task of an application that a message has started."""
+    """An application's task that a message has started."""
 
     name = "application.task"
     request = SimpleNamespace(is_eager=False, durable=None)
@@ -173,7 +173,7 @@ def test_no_task_begins(ending: Ending, monkeypatch: pytest.MonkeyPatch, task: A
 
 
 class WatchedLock:
-    """`is_wanted` is set when a thread waits for the lock, but not longer than a given time."""
+    """`is_wanted` is set when a thread waits for the lock with a time-out."""
 
     def __init__(self) -> None:
         self.lock, self.is_wanted = threading.Lock(), threading.Event()
@@ -223,7 +223,7 @@ def test_a_run_that_began_before_gives_back_what_it_has_not_started(
 def test_while_its_run_waits_for_the_end_no_further_handler_begins(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two threads execute handlers. The run is lost while three records have been started and one has not."""
+    """Two threads execute handlers. The run is lost when three records have been started and one has not."""
     may_return, called, threads = threading.Event(), list[int](), set[threading.Thread]()
 
     def handle(payload: int) -> None:

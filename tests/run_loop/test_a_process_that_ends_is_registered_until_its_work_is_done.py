@@ -1,5 +1,6 @@
-"""A process that ends because of a stuck handler counts as alive until its other work is done. Its heartbeat registers
-no other process afterwards, and does not end the process earlier."""
+"""A process that ends because of a stuck handler counts as alive until its other work is done. The heartbeat does not
+end the process earlier, even if the process uses too much memory. Afterwards, the heartbeat does not register the
+process again."""
 
 from collections.abc import Iterator
 from typing import Any

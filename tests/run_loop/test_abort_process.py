@@ -86,7 +86,7 @@ def test_a_lost_answer_to_the_last_commit_counts_once(
 def test_outcomes_that_are_written_apart_and_then_again_count_once(
     worker: Worker, ended: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first outcome is written apart. Then the run cannot be ended, and everything is tried again."""
+    """Both outcomes are written apart. Then the run cannot be ended, and everything is tried again."""
     write_in, end_in, tries = Run.write_in, Run.end_in, list[int]()
 
     def refuse_together(run: Run, cursor: Any, outcomes: list[Outcome], **options: bool) -> object:

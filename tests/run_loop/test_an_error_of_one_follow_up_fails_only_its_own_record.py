@@ -1,5 +1,5 @@
-"""If the database refuses an outcome or a follow-up record, only its own record fails. No handler of another record is
-called again."""
+"""If the database refuses an outcome or its follow-up record, only the record of that outcome fails. No handler of
+another record is called again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def rival(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 class Scene:
-    """A flow of this kind, whose record GUILTY does what the test asks for."""
+    """A flow of this kind. For the record GUILTY, the handler calls `offend`."""
 
     def __init__(self, worker: Worker, kind: str, offend: Callable[[FlowContext], object]) -> None:
         self.worker, self.offend, self.called = worker, offend, list[int]()
@@ -198,7 +198,7 @@ def test_a_lost_commit_of_outcomes_that_are_written_apart_counts_once(
     write = Run.write
 
     def write_and_lose(run: Run, *arguments: Any, **options: Any) -> Any:
-        """The first write is refused. The second one, of the outcomes without follow-up records, loses its answer."""
+        """The first write is refused. The second write, of outcomes without follow-up records, gets no answer."""
         monkeypatch.setattr(Run, "write", write)
         try:
             return write(run, *arguments, **options)

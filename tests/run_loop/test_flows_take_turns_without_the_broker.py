@@ -1,5 +1,5 @@
-"""While no hint can be sent, a run still ends when its time is over and other flows wait. The idle poll begins the next
-run in turn at once, so hardly any time is lost."""
+"""While no hint can be sent, a run still ends when its time slice is over and other flows wait. The idle poll begins
+the run of the next flow at once, so hardly any time is lost."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,8 +18,8 @@ SLICE_SECONDS = 5.0
 
 
 class NoHints:
-    """A broker that takes no hints. `is_reachable`: whether it answers a ping until the first hint fails, and after
-    it. A broker that is full answers, but takes no hints."""
+    """A broker that takes no hints. `is_reachable`: whether the broker answers a ping before the first hint fails, and
+    whether it answers afterwards. A full broker answers a ping, but takes no hints."""
 
     def __init__(self, *is_reachable: bool) -> None:
         self._is_reachable = is_reachable or (False, False)
@@ -34,7 +34,7 @@ class NoHints:
 
 
 class Shift:
-    """A worker whose handlers take longer than a time slice, by the clock of the time slice."""
+    """A worker whose handlers each take a whole time slice, by the clock that the time slice reads."""
 
     def __init__(self, worker: Worker, monkeypatch: pytest.MonkeyPatch, hints: NoHints) -> None:
         self.worker, self.services, self.called = worker, worker.services, list[str]()

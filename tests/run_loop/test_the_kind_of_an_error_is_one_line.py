@@ -1,5 +1,5 @@
-"""The kind of an error is one line without white space at its ends. So a search for the kind finds its records,
-wherever the text of the kind is copied to."""
+"""The kind of an error is one line without white space at its ends. So anyone can copy the text of a kind into a
+search, and find the kind's records."""
 
 from typing import Any
 

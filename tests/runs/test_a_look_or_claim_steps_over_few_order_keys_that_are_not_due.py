@@ -62,7 +62,7 @@ def test_it_reads_as_many_keys_as_the_limit_says(own_store: Store, name: str) ->
 def test_a_look_finds_a_key_that_it_does_not_reach_at_once_if_few_records_are_due(
     store: Store, looks: int, key: str
 ) -> None:
-    """The fifth look reached the last key."""
+    """The fifth look reaches the last key."""
     store.execute(NOT_DUE, (50,))
     assert while_looking(store, looks) is None
     store.enqueue(3, order_key=key, delay=-60)

@@ -1,5 +1,5 @@
-"""If an entry is removed from the schedule, its open occurrence is skipped when it is late. So `maintenance_late` does
-not stay for an occurrence that no worker can do any more."""
+"""If an entry is removed from the schedule, its open occurrence is skipped as soon as the occurrence is late. So the
+finding `maintenance_late` does not stay because of an occurrence that no worker can do any more."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,5 +1,5 @@
-"""The audit log gets a row for a maintenance run that was interrupted, with all that the run has committed. The next
-maintenance run writes this row."""
+"""The audit log gets a row for an interrupted maintenance run. This row counts all changes that the run has committed.
+The next maintenance run writes this row."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

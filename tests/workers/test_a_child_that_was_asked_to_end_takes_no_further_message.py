@@ -1,4 +1,4 @@
-"""A child that was asked to end ends after its run. The tasks whose messages come next run in another child."""
+"""If a child is asked to end, it ends after its run. Another child executes the tasks of the next messages."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
-"""A worker that starts while the broker is away, frozen or answers with errors processes records at once. When the
-broker is back, the worker follows hints."""
+"""If a worker starts while the broker is away, is frozen, or answers with errors, the worker processes records at once.
+When the broker is back, the worker follows hints."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def expect_work(queue: Queue, log: Path) -> None:
 
 
 def expect_hints(queue: Queue, client: redis.Redis, worker: CeleryProcess) -> None:
-    """The hint is for a child: the record is too young for the idle poll."""
+    """Sends a hint, and waits until the worker has followed the hint."""
     worker.wait_for_log(" ready.")
     client.lpush("flows", message())
     worker.wait_for_log("[a-1] succeeded")
@@ -126,8 +126,8 @@ def test_that_answers_with_an_error(
 def test_a_child_that_dies_before_the_broker_is_there_is_replaced_and_follows_hints(
     queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
-    """The replacement is alive for longer than Celery waits for its first message. Only the record that was in flight
-    gets a crash strike."""
+    """The replacement lives for longer than Celery waits for the first message of a child. Only the record that was in
+    flight gets a crash strike."""
     environment = settings_environment | {"CELERY_BROKER_URL": broker.url()}
     broker.stop()
     queue.insert("sleepy", 1, '{"seconds": 60}')

@@ -47,7 +47,7 @@ def test_a_worker_stops_within_seconds_in_the_middle_of_ten_thousand_slow_record
 def test_a_sigterm_to_the_group_charges_no_record_of_a_run_that_began_without_a_hint(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """This run is in the thread `idle_poll`. A run in the main thread:
+    """This run is in the thread `idle_poll`. For a run in the main thread, see
     test_every_end_of_a_worker_gives_its_records_back.py."""
     register_flow(queue.database, "limited")
     queue.insert("limited", 300, '{"seconds": 0.7}')

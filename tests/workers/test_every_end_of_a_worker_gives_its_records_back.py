@@ -1,5 +1,6 @@
-"""However a worker or a child ends in order, a run that a hint started gives back the records that it has not started.
-No record is charged an attempt. Some signals also reach the children, as with systemd's default KillMode."""
+"""A worker or a child can end in several orderly ways. In each case, a run that a hint started gives back the records
+that it has not started. No record is charged an attempt. Some signals also reach the children, as with systemd's
+default KillMode."""
 
 import json
 import os
@@ -33,7 +34,7 @@ FLOW_NAMES = ("sleepy", "limited", "with_effect", "in_batches", "in_threads", "s
 def begin(
     queue: Queue, client: redis.Redis, flow_name: str, worker: CeleryProcess, seconds: float = 0.3
 ) -> None:
-    """Waits until a run that a hint started calls a handler. Such a run is in the main thread of a child."""
+    """Sends a hint, and waits until the run of this hint calls a handler. The run is in the main thread of a child."""
     wait_until(lambda: queue.value(REGISTERED) == 1, "the child to be registered", worker.log)
     queue.insert(flow_name, RECORDS, json.dumps({"seconds": seconds}))
     client.lpush("flows", hint(flow_name))

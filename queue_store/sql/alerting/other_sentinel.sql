@@ -1,4 +1,4 @@
--- Returns a row if a living worker process holds the lease of the sentinel, and this process is another one.
+-- Returns a row if a living worker process other than this one holds the lease of the sentinel.
 SELECT w.worker_process_id
 FROM public.beat_leader l
 JOIN public.worker_processes w ON w.worker_process_id = l.watcher_id

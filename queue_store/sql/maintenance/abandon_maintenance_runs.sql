@@ -1,8 +1,8 @@
 -- Declares a maintenance run abandoned if its process has been silent for too long. If that process is still alive, its
 -- chunk is rolled back, because beat_maintenance_run.sql returns no row. The audit log gets a row with the number of
 -- rows that the run's committed chunks affected, unless the run was a dry run or affected no rows. ORDER BY makes
--- Postgres lock all rows of maintenance_runs before it writes to the audit log, in the same order as
--- finish_maintenance_run.sql.
+-- Postgres lock all rows of maintenance_runs before it writes to the audit log. finish_maintenance_run.sql locks in
+-- the same order.
 WITH abandoned AS (
     UPDATE public.maintenance_runs
     SET state = 'abandoned', finished_at = clock_timestamp(), error_message = 'its process was silent for too long'

@@ -1,4 +1,4 @@
--- The last statement of every chunk of maintenance, and the heartbeat while a chunk works for long. For a heartbeat,
+-- The last statement of every chunk of maintenance, and the heartbeat during a long chunk. For a heartbeat,
 -- `affected_count` is NULL, and the stored count stays as it is. Returns no row if the maintenance run was declared
 -- abandoned and must stop.
 UPDATE public.maintenance_runs

@@ -1,5 +1,5 @@
--- Stores how a maintenance run ended. The count was stored by its last chunk. The audit log gets a row, unless the run
--- was a dry run or affected no rows.
+-- Stores how a maintenance run ended. The last chunk of the run has already stored the count. The audit log gets a row,
+-- unless the run was a dry run or affected no rows.
 WITH finished AS (
     UPDATE public.maintenance_runs
     SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished' ELSE 'failed' END,

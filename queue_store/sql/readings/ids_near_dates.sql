@@ -1,6 +1,6 @@
--- A binary search found that the records of two dates have the ids from `from_id` to before `before_id`. Records whose
--- ids are not in the order of creation can lie outside. So the statement reads `near` ids on each side, and widens the
--- result to the farthest records within the dates.
+-- According to a binary search, the records between two dates have ids that are at least `from_id` and below
+-- `before_id`. Records whose ids are not in the order of creation can lie outside of this range. So the statement reads
+-- `near` records on each side, and widens the result to the farthest records within the dates.
 SELECT
     coalesce((SELECT min(id) FROM (
         SELECT id, created_at FROM public.processing_queue WHERE id < %(from_id)s ORDER BY id DESC LIMIT %(near)s) lower

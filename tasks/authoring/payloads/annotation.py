@@ -88,5 +88,5 @@ def _is_of_pydantic(part: Any) -> bool:
 
 
 def named(annotation: Any) -> str:
-    """The name of the type for messages."""
+    """The name of the type, as messages show it."""
     return getattr(annotation, "__name__", None) or str(annotation)

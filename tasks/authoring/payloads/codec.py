@@ -25,7 +25,7 @@ class Codec(Protocol):
         ...
 
     def plain_untyped(self, value: Any) -> Any:
-        """Like `plain`, for a payload that need not fit the type."""
+        """Like `plain`, but for a payload that need not fit the type."""
         ...
 
     def check_arrival(self, sent: Any, arrives: Any) -> None:

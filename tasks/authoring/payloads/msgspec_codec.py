@@ -40,7 +40,7 @@ class MsgspecCodec:
     plain_untyped = plain  # msgspec does not look at the type when it converts an object
 
     def check_arrival(self, sent: Any, arrives: Any) -> None:
-        """msgspec writes and reads a field under one name."""
+        """Checks nothing, because msgspec writes and reads a field under the same name."""
 
     def schema(self) -> dict[str, Any]:
         return self._schema

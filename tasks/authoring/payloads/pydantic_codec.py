@@ -66,8 +66,8 @@ class PydanticCodec:
         return _dumped(_ANY, value)
 
     def check_arrival(self, sent: Any, arrives: Any) -> None:
-        """Compares the JSON of both objects, only if the type's declaration shows that values may get lost. A
-        dictionary that arrives as an object has the names that the type reads."""
+        """Compares the JSON of both objects, but only if the type's declaration shows that values may get lost. A
+        dictionary that arrives as an object is not compared, because its keys are the names that the type reads."""
         if self._has_secrets:
             secrets = self._secrets(sent)
             if secrets and secrets != self._secrets(arrives):
@@ -83,7 +83,7 @@ class PydanticCodec:
         try:
             dumped = _dumped(self._serialize, value, mode="python")
         except TypeError:
-            # Python's sets cannot hold the dictionaries of models. `plain` has looked for MASKED.
+            # A dump turns models into dictionaries, which a set cannot hold. `plain` has looked for MASKED.
             return []
         return sorted(map(repr, secrets_in(dumped)))
 

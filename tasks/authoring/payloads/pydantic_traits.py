@@ -18,8 +18,8 @@ def has_secrets(core_schema: Any) -> bool:
 
 
 def may_lose_values(core_schema: Any) -> bool:
-    """Whether Pydantic may read a field under another name than it writes, may not read the field at all, or may read
-    an object as another member of its union."""
+    """Whether a value may get lost: Pydantic may read a field under a different name than it writes, may ignore a field
+    when it reads, or may read an object as another member of its union."""
     return any(
         node.get("validation_alias") != node.get("serialization_alias")
         or node.get("init") is False
@@ -29,7 +29,7 @@ def may_lose_values(core_schema: Any) -> bool:
 
 
 def is_of_models(value: Any) -> bool:
-    """Whether the value is a model or a Pydantic dataclass, or contains nothing else. Dictionaries of JSON are none."""
+    """Whether the value is a model or a Pydantic dataclass, or contains only such objects. JSON values do not count."""
     if isinstance(value, Mapping):
         value = list(cast("Mapping[Any, Any]", value).values())
     members = cast("Iterable[Any]", value) if isinstance(value, list | tuple | set | frozenset) else (value,)
@@ -48,7 +48,7 @@ def secrets_in(value: Any) -> list[Any]:
 
 
 def without_shadows(value: Any) -> Any:
-    """The value without extras that a dump would show in place of a field, because they have its name."""
+    """The value without extras that have a field's name. A dump would show such an extra in place of the field."""
     if any(True for _ in _shadows(value)):
         value = deepcopy(value)
         for extras, name in list(_shadows(value)):

@@ -8,9 +8,9 @@ from queue_store.records.payload import check_text
 
 
 def storable_schema(schema: dict[str, Any], place: str = "schema") -> dict[str, Any]:
-    """The schema without defaults of infinity or NaN, which no JSON contains. Such a default only informs a reader,
-    because the type itself supplies it. Raises PayloadRejectedError with the place of any other value that Postgres
-    refuses."""
+    """The schema without defaults of infinity or NaN, which JSON cannot contain. Such a default only informs readers of
+    the schema, because the type itself supplies the default. For any other value that Postgres refuses, raises
+    PayloadRejectedError with the value's place."""
     storable: dict[str, Any] = {}
     for key, value in schema.items():
         check_text(str(key), place)

@@ -41,7 +41,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the outcomes per hour while due work was waiting that could be claimed."""
+    """Judges the outcomes per hour, counted while due work that could be claimed was waiting."""
     for flow_name, recent in snapshot.recent.items():
         figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
@@ -191,8 +191,8 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("rate_below_usual")
 def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
-    """The flow has far fewer outcomes than is usual for this hour of the week, while due work waits that can be
-    claimed."""
+    """The flow has far fewer outcomes than is usual for this hour of the week, although due work that can be claimed is
+    waiting."""
     share = 1 - snapshot.settings.baseline_drop_percent / 100
     for flow_name, recent in snapshot.recent.items():
         usual = snapshot.baselines.get(flow_name)

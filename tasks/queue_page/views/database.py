@@ -44,8 +44,9 @@ def database(request: ViewRequest) -> dict[str, Any]:
 
 
 def _database_bytes(cursor: Cursor[Any]) -> int | None:
-    """Returns None if the reading fails, for example at its time limit: the size of a large database takes long. After
-    the savepoint, the transaction goes on. A transaction of its own would need another connection of the page's few."""
+    """Returns None if the reading fails, for example at its time limit: it takes a long time to read the size of a
+    large database. Because of the savepoint, the transaction goes on after an error. A separate transaction would need
+    another of the page's few connections."""
     try:
         with cursor.connection.transaction():
             return read_database_bytes(cursor)
