@@ -128,7 +128,9 @@ def test_what_is_refused_is_refused_with_its_place(value: Any, around: Any) -> N
 
 @pytest.mark.parametrize("numbers", [range(100), [0.5] * 100, [1e15] * 100])
 @pytest.mark.parametrize(
-    "value", [math.nan, math.inf, orjson.Fragment(b"x"), "\ud800"], ids=["nan", "inf", "fragment", "surrogate"]
+    "value",
+    [math.nan, math.inf, orjson.Fragment(b"x"), "\ud800"],
+    ids=["nan", "inf", "fragment", "surrogate"],
 )
 def test_a_value_among_many_numbers_is_refused_with_its_place(numbers: Any, value: Any) -> None:
     with pytest.raises(PayloadRejectedError) as caught:
