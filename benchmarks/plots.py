@@ -37,7 +37,8 @@ def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str
 
 
 def bars(groups: Sequence[tuple[str, str, Sequence[tuple[str, float]]]]) -> str:
-    """Draws groups of (group, unit, (name, value)…). The bars of a group share one scale, which begins at 0."""
+    """Draws one group of bars for each `(group, unit, [(name, value), …])`. The bars of a group share one scale, which
+    begins at 0."""
     parts = _head(sum(ROW * (len(values) + 1) for _, _, values in groups) + 20)
     y = 20
     for group, unit, values in groups:

@@ -53,7 +53,7 @@ def _control(session: Session, worker: Worker) -> None:
 
 
 def _with_history(session: Session, worker: Worker) -> None:
-    """Measures two databases on one server alternately. Only one of the databases has finished rows."""
+    """Measures two databases on one server alternately. Only one of the databases contains finished rows."""
     servers = session.servers.with_another_database("with_history")
     with servers.connect() as connection, running_worker(servers) as historian:
         known = 0

@@ -37,8 +37,8 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """Measures the rate for each share of failing records in turn, so that a busy minute of the machine affects every
-    share."""
+    """Measures the rate for each share of failing records, in three rounds through all shares. So a busy minute of the
+    machine does not affect only one share."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):
         for share, measured in rates.items():

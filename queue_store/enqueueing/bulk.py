@@ -176,8 +176,8 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
 
 
 def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
-    """Returns the position, the key and the unfinished record's id for each duplicate, and for "replace" the keys of
-    running records. While enqueue_staging waits for another transaction, that transaction may commit a record with one
+    """Returns a row for each duplicate: its position, its key and the unfinished record's id. With "replace", also
+    returns the keys of running records. While enqueue_staging waits for another transaction, that transaction may commit a record with one
     of the keys. Only a later statement sees this record and its id. A key whose record has ended by then is free again,
     so a row with this key is inserted after all."""
     duplicates: Rows = []

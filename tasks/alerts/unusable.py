@@ -45,9 +45,9 @@ class UnusableDatabase:
         self._code = code
 
     def is_gone(self, finding: Finding) -> int:
-        """The first call notifies all contacts that this process has channels to. Later calls notify only the contacts
-        that could not be reached before. A call does nothing while another process of this machine notifies contacts.
-        Returns how many were notified."""
+        """The first call sends the notification to every contact to which this process has a channel. Later calls send
+        it only to the contacts that could not be reached before. A call does nothing while another process of this
+        machine notifies contacts. Returns how many were notified."""
         with self._file.lock() as is_mine:
             if not is_mine:
                 return 0

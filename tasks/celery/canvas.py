@@ -90,7 +90,7 @@ def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
 
 
 def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether the function accepts a number (`more`) of further arguments before those of the signature."""
+    """Whether the function can be called with `more` further arguments, followed by those of the Celery signature."""
     try:
         inspect.signature(function).bind(*[None] * more, *args, **kwargs)
     except TypeError:
