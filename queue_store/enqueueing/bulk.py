@@ -177,9 +177,9 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
 
 def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
     """Returns a row for each duplicate: its position, its key and the unfinished record's id. With "replace", also
-    returns the keys of running records. While enqueue_staging waits for another transaction, that transaction may commit a record with one
-    of the keys. Only a later statement sees this record and its id. A key whose record has ended by then is free again,
-    so a row with this key is inserted after all."""
+    returns the keys of running records. While enqueue_staging waits for another transaction, that transaction may
+    commit a record with one of the keys. Only a later statement sees this record and its id. A key whose record has
+    ended by then is free again, so a row with this key is inserted after all."""
     duplicates: Rows = []
     running: set[str] = set()
     while found := (yield NamedStatement("enqueueing/enqueue_staging")):
