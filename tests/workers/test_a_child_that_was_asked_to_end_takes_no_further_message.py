@@ -13,8 +13,6 @@ from tests.workers.processes import running_worker, wait_until
 from tests.workers.test_every_end_of_a_worker_gives_its_records_back import SETTINGS, begin
 from tests.workers.test_malformed_messages import message
 
-pytestmark = pytest.mark.alone
-
 FLOWS = "tests.workers.flows_under_test,tests.durable_tasks.shop_under_test"
 TEXTS = ["first", "second", "third"]
 

@@ -23,8 +23,6 @@ from tests.workers.processes import (
 )
 from tests.workers.test_malformed_messages import message
 
-pytestmark = pytest.mark.alone
-
 FLOWS = "tests.workers.flows_that_start_quickly"
 READ_ONLY = "READONLY You can't write against a read only replica."
 LOADING = "LOADING Redis is loading the dataset in memory"
@@ -64,7 +62,7 @@ def expect_hints(queue: Queue, client: redis.Redis, worker: CeleryProcess) -> No
     assert worker.popen.poll() is None
 
 
-@pytest.mark.parametrize("pool", ["prefork", "solo"])
+@pytest.mark.parametrize("pool", ["prefork", pytest.param("solo", marks=pytest.mark.long)])
 def test_that_is_stopped(
     pool: str, queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
@@ -77,6 +75,7 @@ def test_that_is_stopped(
             expect_hints(queue, client, worker)
 
 
+@pytest.mark.long
 def test_that_is_frozen(
     queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
@@ -93,6 +92,7 @@ def test_that_is_frozen(
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_that_cannot_be_written_to(
     queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
@@ -105,6 +105,7 @@ def test_that_cannot_be_written_to(
             expect_hints(queue, client, worker)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reply", [LOADING, "NOPERM User hints has no permissions to run this command"])
 def test_that_answers_with_an_error(
     reply: str,
@@ -123,6 +124,7 @@ def test_that_answers_with_an_error(
             expect_hints(queue, redis_client, worker)
 
 
+@pytest.mark.long
 def test_a_child_that_dies_before_the_broker_is_there_is_replaced_and_follows_hints(
     queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:

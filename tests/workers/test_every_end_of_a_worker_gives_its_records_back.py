@@ -17,8 +17,6 @@ from tests.workers.conftest import Queue
 from tests.workers.processes import IN_HAND, REGISTERED, CeleryProcess, running_worker, wait_until
 from tests.workers.test_malformed_messages import hint
 
-pytestmark = pytest.mark.alone
-
 FLOWS = ",".join(
     f"tests.workers.{name}"
     for name in ("flows_under_test", "flows_with_a_limit", "flows_in_batches_and_threads")
@@ -70,7 +68,12 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+QUICK = ("SIGTERM to the group", "remote control")
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.long] * (way not in QUICK)) for way in WAYS]
+)
 def test_by_any_way(
     way: str,
     queue: Queue,
@@ -85,6 +88,7 @@ def test_by_any_way(
         expect_an_orderly_end(queue, worker)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flow_name", FLOW_NAMES)
 def test_with_handlers_of_any_kind(
     flow_name: str, queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
@@ -97,7 +101,7 @@ def test_with_handlers_of_any_kind(
 
 def expect_an_orderly_end(queue: Queue, worker: CeleryProcess) -> None:
     seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", worker.log)
-    assert seconds < 10, worker.log.read_text()[-3000:]
+    assert seconds < 20, worker.log.read_text()[-3000:]
     expect_records_given_back(queue)
     assert queue.rows("SELECT DISTINCT state FROM worker_processes") == [("ended",)]
 
@@ -110,6 +114,7 @@ def expect_records_given_back(queue: Queue) -> None:
     assert queue.rows(RUN_STATES) == [("ended",)]
 
 
+@pytest.mark.long
 def test_by_a_restart_when_the_terminal_closes(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
@@ -122,6 +127,7 @@ def test_by_a_restart_when_the_terminal_closes(
         expect_records_given_back(queue)
 
 
+@pytest.mark.long
 def test_of_one_child_that_is_asked_again(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
@@ -143,6 +149,7 @@ def test_of_one_child_that_is_asked_again(
     assert queue.rows(CHARGED) == [(0, 0, 0)]
 
 
+@pytest.mark.long
 def test_of_one_child_alone(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
