@@ -11,6 +11,8 @@ from tests.drill import troubles
 from tests.drill.run import Drills, drills
 from tests.drill.trouble import TROUBLES
 
+pytestmark = pytest.mark.long
+
 QUICK = [trouble.name for trouble in TROUBLES.values() if trouble.is_quick]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 COPIED = ("Makefile", ".ci/one_at_a_time.py", "pyproject.toml", "hatch_build.py")
 LOCKS = ("requirements-embedded.lock", "requirements-build.lock", "requirements-dev.lock")

@@ -21,6 +21,8 @@ from tests.support.documents import ROOT
 from tests.support.flower_process import FlowerProcess
 from tests.support.page_flower import flower, page_database, page_database_url
 
+pytestmark = pytest.mark.long
+
 __all__ = ["flower", "page_database", "page_database_url"]
 
 SEED = 20261127
