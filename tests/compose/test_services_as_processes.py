@@ -22,6 +22,8 @@ from tests.compose.places import ROOT
 from tests.support.servers import connect
 from tests.workers.processes import wait_until
 
+pytestmark = pytest.mark.long
+
 CONSOLE_SCRIPTS = {"celery": ("-m", "celery"), "queuectl": ("-c", "from tasks.cli import main; main()")}
 FLOWER_USER = "operator:p3"
 

@@ -16,6 +16,8 @@ from tasks.queue_page.wrong_logins import LONGEST_SECONDS
 from tests.support.flower_process import FlowerProcess, environment
 from tests.support.page_flower import DATA_PATHS, PAGE_PATHS, flower, page_database_url
 
+pytestmark = pytest.mark.long
+
 __all__ = ["flower", "page_database_url"]
 
 OPEN = ("/healthcheck", "/static/css/flower.css", "/queue/static/queue.js")
