@@ -2,7 +2,6 @@
 progress and result."""
 
 import logging
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +10,10 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from queue_store.beating import beating
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from queue_store.errors import AlreadyRunningError, MaintenanceError, QueueStoreError
+from queue_store.errors import AlreadyRunningError, MaintenanceError
 from queue_store.operators.record_chunks import retry_on_conflict
 from queue_store.progress import OnProgress, ignore_progress
 from queue_store.redaction import redact
@@ -57,14 +57,14 @@ class MaintenanceRun:
     def beating(self) -> Generator[None]:
         """Within this block, a thread renews the heartbeat over a connection of its own. So a statement may work for
         longer than SILENT_SECONDS."""
-        ended = threading.Event()
-        thread = threading.Thread(target=_keep_beating, args=(self, ended), name="maintenance", daemon=True)
-        thread.start()
-        try:
+        with beating(
+            self.database,
+            lambda cursor: _beat(cursor, self.id),
+            HEARTBEAT_SECONDS,
+            "maintenance",
+            self.operation,
+        ):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
 
 @contextmanager
@@ -105,18 +105,6 @@ def _abandon_silent_runs(database: DatabaseManager) -> None:
     run that is ending, and that run would wait for the audit log."""
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
-
-
-def _keep_beating(run: MaintenanceRun, ended: threading.Event) -> None:
-    while not ended.wait(HEARTBEAT_SECONDS):
-        try:
-            with run.database.transaction() as cursor:
-                if not _beat(cursor, run.id):
-                    return
-        except QueueStoreError as error:
-            logger.warning("no heartbeat for %s: %s", run.operation, error)
-        except Exception:
-            logger.exception("a heartbeat for %s failed; the next one is tried as usual", run.operation)
 
 
 def _beat(cursor: Cursor[Any], run_id: int, affected_count: int | None = None) -> bool:

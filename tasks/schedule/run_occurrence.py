@@ -2,17 +2,13 @@
 the call ended."""
 
 import logging
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from queue_store.database.manager import DatabaseManager
-from queue_store.errors import AlreadyRunningError, QueueStoreError
+from queue_store.beating import beating
+from queue_store.errors import AlreadyRunningError
 from queue_store.redaction import redact
 from queue_store.schedule import occurrences
-from queue_store.schedule.occurrences import Taken
 
 from ..app import app, waking_task
 from ..celery_hardening.authority import for_an_occurrence
@@ -43,7 +39,9 @@ def run_occurrence(entry: str, due_at: str) -> str | None:
     taken = occurrences.take(database, entry, due)
     if taken is None:
         return None
-    with _beating(database, taken):
+    with beating(
+        database, lambda cursor: occurrences.beat(cursor, taken), HEARTBEAT_SECONDS, "occurrence", entry
+    ):
         problem, must_wait = _call(schedule_entry)
     with database.transaction() as cursor:
         state = occurrences.finish(cursor, taken, problem, excused=must_wait)
@@ -73,27 +71,3 @@ def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
         problem = redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
         return problem, isinstance(error, AlreadyRunningError)
     return None, False
-
-
-@contextmanager
-def _beating(database: DatabaseManager, taken: Taken) -> Generator[None]:
-    ended = threading.Event()
-    thread = threading.Thread(target=_beat, args=(database, taken, ended), name="occurrence", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _beat(database: DatabaseManager, taken: Taken, ended: threading.Event) -> None:
-    while not ended.wait(HEARTBEAT_SECONDS):
-        try:
-            with database.transaction() as cursor:
-                if not occurrences.beat(cursor, taken):
-                    return
-        except QueueStoreError as error:
-            logger.warning("no heartbeat for %s: %s", taken.entry, error)
-        except Exception:
-            logger.exception("a heartbeat for %s failed; the next one is tried as usual", taken.entry)
