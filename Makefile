@@ -106,7 +106,9 @@ test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environ
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
-test-postgres15: test-postgres15-store test-postgres15-rest ## Run the test suite on Postgres 15, and move from 15 to 18 (POSTGRES15=its bin directory)
+test-postgres15: ## Run the test suite on Postgres 15, and move from 15 to 18 (POSTGRES15=its bin directory)
+	@$(MAKE) --no-print-directory test-postgres15-store || failed=$$?; \
+	$(MAKE) --no-print-directory test-postgres15-rest && exit $${failed:-0}
 
 test-postgres15-store: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15, in a schema of its own
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" TEST_SCHEMA=own $(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS)

@@ -1,7 +1,6 @@
 """One execution of a maintenance operation. The row of an execution serves as its lock, and stores its heartbeat,
 progress and result."""
 
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ from queue_store.redaction import redact
 
 SILENT_SECONDS = 120.0
 HEARTBEAT_SECONDS = 10.0
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ def serve_other_tasks(worker_app: Celery) -> None:
             worker_app.tasks[name] = task
 
 
-def trace_other_tasks(worker_app: Celery, hostname: str) -> None:
+def trace_other_tasks(worker_app: Celery, hostname: str | None) -> None:
     """Celery has already built the tracers of a spawned child when the child loads the applications' tasks."""
     for name, task in worker_app.tasks.items():
         if task.__trace__ is None:

@@ -156,7 +156,7 @@ def say_end(sender: Any = None, **_: Any) -> None:
 
 
 @worker_process_init.connect
-def open_worker_process(sender: Any = None, **_: Any) -> None:
+def open_worker_process(sender: str | None = None, **_: Any) -> None:
     from ..worker.services import open_services
     from .heartbeat import Heartbeat
     from .idle_poll import IdlePoll
@@ -169,7 +169,7 @@ def open_worker_process(sender: Any = None, **_: Any) -> None:
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     serve_other_tasks(app)
-    trace_other_tasks(app, str(sender))
+    trace_other_tasks(app, sender)
     watch_other_tasks()
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:

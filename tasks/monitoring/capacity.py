@@ -47,7 +47,7 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
     """Returns how many containers are needed to process all waiting records within an hour: ceil(waiting /
     (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Records that are due later do not count as
-    waiting. Nor do the records of a flow that is stopped, or in which no due record can be claimed."""
+    waiting. Nor do the records of a flow that is stopped, or that is in `Snapshot.waiting_for_keys`."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 

@@ -199,6 +199,18 @@ def test_a_task_that_began_before_is_finished(ending: Ending, monkeypatch: pytes
     ending.finish()
 
 
+def test_the_process_does_not_wait_endlessly_for_a_task(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aborting, "OTHER_WORK_SECONDS", 0.05)
+    signals.task_prerun.send(sender=fan_out, task=fan_out)
+    in_background(lambda: run_flow(ending.services, ending.stuck))
+    ending.begin()
+    ending.gate.set()
+    ending.finish()
+    signals.task_postrun.send(sender=fan_out, task=fan_out)
+
+
 def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:

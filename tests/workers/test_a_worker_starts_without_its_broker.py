@@ -1,4 +1,4 @@
-"""If a worker starts while the broker is away, is frozen, or answers with errors, the worker processes records at once.
+"""If a worker starts while the broker is away, is frozen, or answers with errors, the worker processes records soon.
 When the broker is back, the worker follows hints."""
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tasks.background import orderly_children
 from tasks.embedded.redis import EmbeddedRedis
 from tests.support.answering_broker import answering_broker
 from tests.workers.conftest import Queue
@@ -24,7 +25,6 @@ from tests.workers.processes import (
 from tests.workers.test_malformed_messages import message
 
 FLOWS = "tests.workers.flows_that_start_quickly"
-READ_ONLY = "READONLY You can't write against a read only replica."
 LOADING = "LOADING Redis is loading the dataset in memory"
 
 
@@ -66,6 +66,7 @@ def expect_hints(queue: Queue, client: redis.Redis, worker: CeleryProcess) -> No
 def test_that_is_stopped(
     pool: str, queue: Queue, settings_environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
+    assert orderly_children.BROKER_SECONDS == 3
     environment = settings_environment | {"CELERY_BROKER_URL": broker.url()}
     broker.stop()
     with starting_worker(environment, log, pool) as worker:

@@ -100,8 +100,7 @@ def test_with_handlers_of_any_kind(
 
 
 def expect_an_orderly_end(queue: Queue, worker: CeleryProcess) -> None:
-    seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", worker.log)
-    assert seconds < 20, worker.log.read_text()[-3000:]
+    wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", worker.log)
     expect_records_given_back(queue)
     assert queue.rows("SELECT DISTINCT state FROM worker_processes") == [("ended",)]
 

@@ -168,8 +168,8 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed. A flow in
-    which no due record can be claimed does not count."""
+    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed. A flow
+    in `Snapshot.waiting_for_keys` does not count."""
     if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute

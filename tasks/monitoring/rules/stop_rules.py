@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from queue_store.alerting.findings import Finding
 from queue_store.readings.switches import Switch
 
-from ..snapshot import Snapshot
-from .flow_rules import BACKLOG_RECORDS, BACKLOG_SECONDS
+from ..snapshot import BACKLOG_RECORDS, Snapshot
+from .flow_rules import BACKLOG_SECONDS
 from .register import rule
 
 NO_REASON = "no reason given"
