@@ -77,8 +77,12 @@ class Worker:
 
 @contextmanager
 def running_worker(url: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Worker]:
+    """The worker has only the flows that the test declares. Flows of imported test modules may have schedules, and
+    would add records of their own."""
     monkeypatch.setenv("DATABASE_URL", url)
-    services = WorkerServices(ProcessorSettings(flow_modules=(), **settings), ["flows"])
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.worker.services.load_flows", lambda _: {})
+        services = WorkerServices(ProcessorSettings(flow_modules=(), **settings), ["flows"])
     services.register()
     try:
         yield Worker(services)
