@@ -35,7 +35,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
 
 
 def _run(services: WorkerServices, flow: Flow, request: Any) -> None:
-    if services.slots.is_stopping or services.is_full or services.is_ending:
+    if services.is_closing:
         return
     if not services.run_lock.acquire(blocking=False):
         return

@@ -57,7 +57,7 @@ class Run:
     has_all: bool = False  # the last slice had all due records, and another flow's run comes next
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
-    is_in_doubt: bool = False  # the previous run does not know whether this run has begun
+    is_in_doubt: bool = False  # it is unknown whether this run has begun
     _first_batch: list[Record] = field(default_factory=list[Record])  # empty if a slice comes first
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
@@ -105,11 +105,15 @@ class Run:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:
             return self._first_batch
-        with self.held.transaction() as cursor:
-            begun = register_and_claim(self.held, cursor, self.parameters, self.claimer, self.batch_size)
-            self.batch_size, records = begun
-            if records is None:
-                self.held.undo()
+        try:
+            with self.held.transaction() as cursor:
+                begun = register_and_claim(self.held, cursor, self.parameters, self.claimer, self.batch_size)
+                self.batch_size, records = begun
+                if records is None:
+                    self.held.undo()
+        except CommitUnknownError:
+            self.is_in_doubt = True
+            raise
         self.position.batch_size = self.batch_size
         if records is not None:
             self.begin_with(records)

@@ -63,7 +63,7 @@ class IdlePoll(threading.Thread):
     def _look(self) -> None:
         self._lacks_hints = False
         services = self._services
-        if not services.flows or not services.slots.is_ready or services.is_full or services.is_ending:
+        if not services.flows or not services.slots.is_ready or services.is_closing:
             return
         if not self._services.run_lock.acquire(blocking=False):
             return

@@ -115,11 +115,21 @@ def _is_other(task: Any) -> bool:
 
 
 def _wait_for_the_run(services: "WorkerServices") -> None:
-    while services.is_ending or not services.run_lock.acquire(timeout=LOOK_SECONDS):
+    """Acquires `run_lock`."""
+    while not _acquires_run_lock(services):
         services.wait_while_ending()
         current = services.current_run
         if current is not None:
             current.is_in_the_way = True
+
+
+def _acquires_run_lock(services: "WorkerServices") -> bool:
+    """A process that ends leaves the lock to `abort_process`."""
+    if services.is_ending or not services.run_lock.acquire(timeout=LOOK_SECONDS):
+        return False
+    if services.is_ending:
+        services.run_lock.release()
+    return not services.is_ending
 
 
 def _limits_of(task: Any) -> tuple[float | None, float | None]:

@@ -43,14 +43,15 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
 
 
 def end_broken_run(
-    services: WorkerServices, run: Run, error: BaseException, *, was_working: bool = False
+    services: WorkerServices, run: Run, error: BaseException, working: CurrentRun | None = None
 ) -> None:
     """End a run that an error has left running. Such a run would count as running until it is declared dead, although
-    no process works on it. `was_working`: handlers were perhaps called. Otherwise no record is to blame."""
+    no process works on it. `working`: the run's state, if handlers were perhaps called. Otherwise no record is to
+    blame. The COMMIT that begins a run may be in doubt. Then records may be claimed, so the run ends, too."""
     if (run.is_registered or run.is_in_doubt) and not run.is_ended:
-        current = CurrentRun(run, server_identity=services.server_identity)
+        current = working or CurrentRun(run, server_identity=services.server_identity)
         with run:
-            end_run(current, services.slots, error if run.is_in_doubt or was_working else None)
+            end_run(current, services.slots, error if run.is_in_doubt or working else None)
 
 
 def _say_end(current: CurrentRun, failure: BaseException | None) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 
-from queue_store.errors import CommitUnknownError, QueueStoreError
+from queue_store.errors import QueueStoreError
 from queue_store.records.record import Outcome, Record
 from queue_store.runs.run import Run, RunCounts, RunOptions
 
@@ -56,20 +56,15 @@ def run_flow(
         with run:
             _work(services, flow, run, trace_context)
     except BaseException as error:
-        was_working, services.current_run = services.current_run is not None, None
-        end_broken_run(services, run, error, was_working=was_working)
+        working, services.current_run = services.current_run, None
+        end_broken_run(services, run, error, working)
         raise
     return run.counts
 
 
 def _work(services: WorkerServices, flow: Flow, run: Run, trace_context: str | None) -> None:
-    try:
-        with services.failing_claims.watch(flow.name):
-            records = run.begin()
-    except CommitUnknownError as error:
-        # If the COMMIT has happened, records are claimed, but no handler is called for them. So the run must end.
-        end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
-        raise
+    with services.failing_claims.watch(flow.name):
+        records = run.begin()
     if run.is_registered:
         observed = observer()
         with observed.run(run, trace_context) if observed else nullcontext(), ExitStack() as ends:
@@ -129,7 +124,7 @@ class _RunLoop:
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
-        failure: BaseException | None = None
+        failure: Exception | None = None
         try:
             records = records or self._next_batch()
             while records:
@@ -146,14 +141,11 @@ class _RunLoop:
                 self._executor.end()  # while this thread waits, no further handler may begin
             self._services.wait_while_ending()  # `abort_process` writes the outcomes, and ends the run
             logger.warning("run %s of %s ends early: %s", self._run.flow_instance_id, self._flow.name, error)
-        except BaseException as error:
-            failure = error
-            raise
         finally:
             self._process_state.put_back()
             self._ends.close()
-            end_run(self._current, self._services.slots, failure)
-        self._services.current_run = None  # after an error, `run_flow` does this
+        end_run(self._current, self._services.slots, failure)
+        self._services.current_run = None
 
     def _express(self, execution: Execution) -> Express:
         if isinstance(execution, OneCommit):

@@ -49,7 +49,7 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
     for flow, next_flow in zip_longest(flows, flows[1:]):
         run = successor or _new_run(services, flow, ends_at)
         if run is None:
-            if not _is_closing(services):
+            if not services.is_closing:
                 services.hints.send(flow.flow_name, flow.celery_queue)
             return False
         if next_flow:
@@ -76,14 +76,10 @@ def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
     """Returns None if no further run may begin: the process is stopping, uses too much memory, or has used up its time
     slice."""
-    if _is_closing(services) or time.monotonic() >= ends_at:
+    if services.is_closing or time.monotonic() >= ends_at:
         return None
     declared = services.flows[flow.flow_name]
     return new_run(services, declared, first_slice=first_slice(services, declared, flow))
-
-
-def _is_closing(services: WorkerServices) -> bool:
-    return services.slots.is_stopping or services.is_full or services.is_ending
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:

@@ -83,6 +83,11 @@ class WorkerServices:
             )
         return self._positions[flow_name]
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether this process begins no further run."""
+        return self.slots.is_stopping or self.is_full or self.is_ending
+
     def wait_while_ending(self) -> None:
         """Returns at once unless this process is ending."""
         while self.is_ending:

@@ -172,6 +172,43 @@ def test_no_task_begins(ending: Ending, monkeypatch: pytest.MonkeyPatch, task: A
     signals.task_postrun.send(sender=task, task=task)
 
 
+class LockOfTheLastMoment:
+    """The process begins to end when a thread first acquires this lock."""
+
+    def __init__(self, services: WorkerServices) -> None:
+        self.lock = threading.Lock()
+        self._services, self._is_first = services, True
+        self.release = self.lock.release
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._is_first:
+            self._is_first, self._services.is_ending = False, True
+        return self.lock.acquire(blocking, timeout)
+
+
+def test_a_task_that_comes_at_the_last_moment_leaves_the_lock_to_the_end(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, waits = WorkerServices.wait_while_ending, threading.Event()
+
+    def note_and_wait(services: WorkerServices) -> None:
+        if services.is_ending:
+            waits.set()
+        wait(services)
+
+    monkeypatch.setattr(WorkerServices, "wait_while_ending", note_and_wait)
+    ending.services.run_lock = lock = LockOfTheLastMoment(ending.services)  # type: ignore[assignment]
+    task = ApplicationTask()
+    beginning = in_background(lambda: signals.task_prerun.send(sender=task, task=task))
+    assert waits.wait(PATIENCE_SECONDS)
+    assert lock.acquire(timeout=PATIENCE_SECONDS)
+    assert not beginning.done()
+    lock.release()
+    ending.end_of_test()
+    beginning.result(PATIENCE_SECONDS)
+    signals.task_postrun.send(sender=task, task=task)
+
+
 class WatchedLock:
     """`is_wanted` is set when a thread waits for the lock with a time-out."""
 
