@@ -37,7 +37,7 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """Measures the rate for each share of failing records, in three rounds through all shares. So a busy minute of the
+    """Measures the rate once for each share of failing records, and repeats this twice. So a busy minute of the
     machine does not affect only one share."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):

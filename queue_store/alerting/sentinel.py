@@ -10,6 +10,6 @@ from queue_store.database.statements import sql
 
 
 def is_another_process(cursor: Cursor[Any]) -> bool:
-    """Returns False if this process is the sentinel, or if no living process is."""
+    """Returns whether the sentinel is a living process other than this one."""
     parameters = {"hostname": socket.gethostname(), "pid": os.getpid()}
     return cursor.execute(sql("alerting/other_sentinel"), parameters).fetchone() is not None

@@ -50,8 +50,8 @@ class RunCandidates:
 def candidates_of_runs(
     cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None, status: str | None
 ) -> RunCandidates:
-    """Returns the candidates of the run with this id, or of the newest RUNS_AT_MOST runs of the worker. If both a run
-    and a worker are given, the run must also be one of the worker's newest RUNS_AT_MOST runs."""
+    """Returns the candidates for a search by run or by worker. Of a worker, only the newest RUNS_AT_MOST runs count. If
+    both a run and a worker are given, the run must also be one of the worker's newest RUNS_AT_MOST runs."""
     found = _runs(cursor, run_id if worker is None else None, worker or WorkerFilter())
     runs = [run for run in found[:RUNS_AT_MOST] if run_id in (None, run.flow_instance_id)]
     lacks_runs = len(found) > RUNS_AT_MOST and not (run_id and runs)

@@ -86,7 +86,7 @@ class QueuePosition:
         return self.bounds(first_level)
 
     def bounds(self, first_level: int | None = None) -> dict[str, Any]:
-        """Each level with its cursor, beginning with `first_level`."""
+        """Returns the parameters of a claim: each level with its cursor, `first_level` first."""
         levels = sorted(LEVELS, key=lambda level: (level != first_level, level))
         cursors = [self._lowest.get(level, _BEGINNING) for level in levels]
         return {

@@ -114,8 +114,8 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Creates a handler of the login provider's class, as Flower's LoginHandler does. The new handler is behind the
-    door."""
+    """Creates a request handler of the login provider's class, as Flower's LoginHandler does. The new handler is
+    behind the door."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)

@@ -26,7 +26,7 @@ RUN_BY = {
     "docs/typed-payloads.md": "tests/docs/test_typed_payloads_page.py",
     "docs/watching.md": "tests/docs/test_watching.py",
 }
-# Blocks that no test runs exactly as they are, by page and by the beginning of the block.
+# Blocks that no test runs word for word, by their page and their first words.
 NOT_RUN = {
     ("SECURITY.md", "$ queuectl grant-roles"): "tests/docs/test_security_page.py calls what it calls",
     ("CONTRIBUTING.md", "make lint"): "a step of .ci/run",

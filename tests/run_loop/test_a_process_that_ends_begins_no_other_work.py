@@ -173,7 +173,7 @@ def test_no_task_begins(ending: Ending, monkeypatch: pytest.MonkeyPatch, task: A
 
 
 class LockOfTheLastMoment:
-    """The process begins to end when a thread first acquires this lock."""
+    """When a thread first acquires this lock, the process begins to end."""
 
     def __init__(self, services: WorkerServices) -> None:
         self.lock = threading.Lock()

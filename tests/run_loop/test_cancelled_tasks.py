@@ -1,5 +1,5 @@
-"""A handler that cancels asyncio tasks, its own included, is called once for each attempt, and its outcome is kept. No
-cancelled task prevents a run from ending."""
+"""A handler may cancel asyncio tasks, even its own. It is still called only once for each attempt, and its outcome is
+kept. No cancelled task prevents a run from ending."""
 
 import asyncio
 from collections.abc import Iterator
