@@ -106,7 +106,7 @@ def _rules(report: Result) -> str:
 
 
 def _ends(report: Result) -> str:
-    return "\n".join(f"- {end}" for end in report.unexpected_ends) or "None."
+    return "\n".join(f"- {end.strip()}" for end in report.unexpected_ends) or "None."
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
