@@ -33,7 +33,7 @@ ANSWER_SECONDS = 10.0
 
 def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = False) -> dict[str, Any]:
     """Returns the health of the database. `status` is healthy, degraded (slow, wrong schema, or no answer at the first
-    try) or unhealthy. Never raises.
+    try) or unhealthy. `database_bytes` is None if the size of the database could not be read in time. Never raises.
 
     `include_retry`: try three times before the database counts as unhealthy."""
     health: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}

@@ -37,6 +37,17 @@ def bounded_read(
         raise reading_cancelled(replica_url, error.__cause__ or error) from error
 
 
+@contextmanager
+def within(cursor: Cursor[Any], seconds: float) -> Generator[None]:
+    """In this block, each statement has this time limit. If a statement fails, for example at its limit, the block is
+    rolled back, and the transaction can go on. After the block, statements have the limit that they had before."""
+    with cursor.connection.transaction():
+        row = cursor.execute(sql("readings/limit_time"), {"timeout": f"{round(seconds * 1000)}ms"}).fetchone()
+        assert row is not None
+        yield
+        cursor.execute(sql("readings/limit_time"), {"timeout": row[0]})
+
+
 def read_replica_lag(database: DatabaseManager) -> float | None:
     """The replica's lag in seconds; None if no replica is configured. Raises DatabaseUnavailableError."""
     if database.settings.replica_url is None:

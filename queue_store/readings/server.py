@@ -1,15 +1,21 @@
 """What the database server says about itself and its connections."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
+from queue_store.database.bounded_read import within
 from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
+logger = logging.getLogger(__name__)
+
 LONG_IDLE_SECONDS = 60.0
+SIZE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,13 @@ def read_server(cursor: Cursor[Any]) -> ServerReading:
     )
 
 
-def read_database_bytes(cursor: Cursor[Any]) -> int:
-    """The size of the database on disk."""
-    row = cursor.execute(sql("readings/database_bytes")).fetchone()
-    if row is None:
-        raise LookupError("the statement for the database's size returned no row")
-    return int(row[0])
+def read_database_bytes(cursor: Cursor[Any]) -> int | None:
+    """The size of the database on disk. Returns None if the reading fails, or takes longer than SIZE_SECONDS: the size
+    of a database with many files takes a long time. The transaction goes on in both cases."""
+    try:
+        with within(cursor, SIZE_SECONDS):
+            row = cursor.execute(sql("readings/database_bytes")).fetchone()
+    except psycopg.Error as error:
+        logger.warning("the size of the database is not known: %s", error)
+        return None
+    return int(row[0]) if row else None

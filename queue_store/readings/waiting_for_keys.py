@@ -1,12 +1,12 @@
 """Flows in which every due record waits for an earlier record of its order_key."""
 
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any
 
 from psycopg import Cursor
 from psycopg.errors import QueryCanceled
 
+from queue_store.database.bounded_read import within
 from queue_store.database.index_plans import index_plans
 from queue_store.database.statements import sql
 
@@ -38,20 +38,8 @@ def read_flows_waiting_for_keys(
         "record_limit": max(LEAST_RECORDS, int(RECORD_LIMIT * share)),
     }
     try:
-        with cursor.connection.transaction(), _time_limit(cursor), index_plans(cursor):
+        with within(cursor, SEARCH_SECONDS), index_plans(cursor):
             rows = cursor.execute(sql("readings/flows_waiting_for_keys"), parameters).fetchall()
     except QueryCanceled:
         return set()
     return {row[0] for row in rows}
-
-
-@contextmanager
-def _time_limit(cursor: Cursor[Any]) -> Generator[None]:
-    """Later statements of the transaction have the time limit that they had before. If a statement in this block fails,
-    the rollback to the savepoint restores that limit."""
-    row = cursor.execute(
-        sql("readings/limit_time"), {"timeout": f"{round(SEARCH_SECONDS * 1000)}ms"}
-    ).fetchone()
-    assert row is not None
-    yield
-    cursor.execute(sql("readings/limit_time"), {"timeout": row[0]})

@@ -1,12 +1,12 @@
 """The Database view answers even if the size of the database cannot be read in time. It shows a dash for the size."""
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from psycopg import Cursor
 
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
+from queue_store.readings import server
 from queue_store.settings import load_processor_settings
 from tasks.queue_page.arguments import Arguments
 from tasks.queue_page.views import database as view
@@ -23,23 +23,16 @@ Response.prototype.json = async function () {
 """
 
 
-def reach_the_time_limit(cursor: Cursor[Any]) -> int:
-    cursor.execute("SET LOCAL statement_timeout = '1ms'")
-    cursor.execute("SELECT pg_sleep(60)")
-    return 1
-
-
-def fail(cursor: Cursor[Any]) -> int:
-    cursor.execute("SELECT pg_read_file('no such file')")
-    return 1
-
-
-@pytest.mark.parametrize("reading", [reach_the_time_limit, fail])
+@pytest.mark.parametrize("statement", [b"SELECT pg_sleep(60)", b"SELECT pg_read_file('no such file')"])
 def test_if_the_reading_fails(
-    database: DatabaseManager, reading: Any, monkeypatch: pytest.MonkeyPatch
+    database: DatabaseManager, statement: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read: Callable[[str], bytes] = server.sql
     monkeypatch.setattr(view, "has_replica", lambda: False)
-    monkeypatch.setattr(view, "read_database_bytes", reading)
+    monkeypatch.setattr(server, "SIZE_SECONDS", 0.01)
+    monkeypatch.setattr(
+        server, "sql", lambda name: statement if name == "readings/database_bytes" else read(name)
+    )
     with bounded_read(database) as cursor:
         answer = view.database(ViewRequest(cursor, load_processor_settings(), Arguments({}), None))
         assert cursor.execute("SELECT 1").fetchone() == (1,)
