@@ -1,5 +1,6 @@
 """If an entry is removed from the schedule, its open occurrence is skipped as soon as the occurrence is late. So the
-finding `maintenance_late` does not stay because of an occurrence that no worker can do any more."""
+finding `maintenance_late` does not stay because of an occurrence that no worker can do any more. The finding
+`maintenance_failed` stays after a failed occurrence, until the runbook's statement ends it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from queue_store.readings.schedule import LATE_SECONDS, read_schedule
 from queue_store.schedule import occurrences
 from tasks.app import app
 from tasks.schedule.scheduler import OccurrenceScheduler
+from tests.support.documents import code_blocks
 from tests.support.troubles import execute
 
 LATE, YOUNG = LATE_SECONDS + 10, LATE_SECONDS - 60
@@ -59,6 +61,11 @@ def state(database: DatabaseManager, entry: str) -> str:
 def late_entries(database: DatabaseManager) -> list[str]:
     with database.transaction() as cursor:
         return read_schedule(cursor).late_entries
+
+
+def failed_entries(database: DatabaseManager) -> list[str]:
+    with database.transaction() as cursor:
+        return read_schedule(cursor).failed_entries
 
 
 @pytest.mark.parametrize(("state_before", "heartbeat"), [("due", None), ("due", LATE), ("running", LATE)])
@@ -139,3 +146,18 @@ def test_a_worker_that_comes_back_cannot_change_it(
         assert occurrences.finish(cursor, frozen) is None
     assert occurrences.take(database, "removed", row[0]) is None
     assert state(database, "removed") == "skipped"
+
+
+def test_the_runbooks_statement_ends_the_finding_about_a_failed_one(
+    beat: OccurrenceScheduler, database: DatabaseManager
+) -> None:
+    for entry in ("removed_entry", "retention"):
+        add(database, entry, "failed")
+    assert beat.look()
+    assert failed_entries(database) == ["removed_entry", "retention"]
+    (statement,) = (
+        block.code for block in code_blocks("docs/runbook.md", "sql") if "'removed_entry'" in block.code
+    )
+    execute(database, statement)
+    assert failed_entries(database) == ["retention"]
+    assert state(database, "removed_entry") == "skipped"
