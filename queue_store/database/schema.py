@@ -103,8 +103,8 @@ def check_version(database: DatabaseManager) -> None:
             f"the schema of {database.name} is at {current or 'nothing'}, but this code needs {latest_version()}: "
             "run `queuectl migrate`"
         )
-    if is_too_old(current) or not _is_compatible(database):
-        raise SchemaVersionError(_refusal(str(current)))
+    with database.transaction() as cursor:
+        _check_that_it_serves(str(current), _answer(cursor, "migration/compatible"))
 
 
 def version_of(database: DatabaseManager) -> str | None:
@@ -138,10 +138,15 @@ def _current_version(engine: "Engine") -> str | None:
     if is_known(current):
         return current
     with engine.connect() as connection:
-        is_served = serves_this_code(_ask(connection, "migration/compatible") or "")
-    if is_too_old(current) or not is_served:
-        raise SchemaVersionError(_refusal(str(current)))
+        _check_that_it_serves(str(current), _ask(connection, "migration/compatible"))
     return current
+
+
+def _check_that_it_serves(current: str, found_mark: str | None) -> None:
+    """`current`: a version that this code does not know. Raises SchemaVersionError unless that schema is newer and
+    serves this code."""
+    if is_too_old(current) or not serves_this_code(found_mark or ""):
+        raise SchemaVersionError(_refusal(current))
 
 
 def _answer(cursor: Cursor[Any], question: str) -> Any:
@@ -163,12 +168,6 @@ def _check_encoding(engine: "Engine") -> None:
             f"the database {engine.url.database} has the encoding {encoding}, which cannot hold every text: "
             "create a database with ENCODING 'UTF8' TEMPLATE template0"
         )
-
-
-def _is_compatible(database: DatabaseManager) -> bool:
-    """Whether the newer schema is compatible with this code."""
-    with database.transaction() as cursor:
-        return serves_this_code(_answer(cursor, "migration/compatible") or "")
 
 
 def _spare_older_workers(engine: "Engine") -> None:

@@ -60,6 +60,12 @@ def is_known(version: str | None) -> bool:
     return version is None or as_of_today(version) in known_versions()
 
 
+def described(version: str | None) -> str:
+    """A version that this code can work on, for people. Says so if the version is newer than this code."""
+    newer = "" if version == latest_version() else ", which is newer and serves this release: nothing to do"
+    return f"{version}{newer}"
+
+
 def is_to_be_migrated(version: str | None) -> bool:
     return version != latest_version() and is_known(version)
 

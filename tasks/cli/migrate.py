@@ -16,7 +16,7 @@ def migrate(dry_run: bool, as_json: bool) -> None:
     """Migrate the database to the schema of this version, and renew the rights of existing roles. May be repeated. If
     the schema is newer and serves this release, change nothing."""
     from queue_store.database.quick_look import has_nothing_to_migrate
-    from queue_store.database.versions import is_known, latest_version
+    from queue_store.database.versions import described, is_known, latest_version
 
     if has_nothing_to_migrate():
         before, missing = latest_version(), []
@@ -28,7 +28,7 @@ def migrate(dry_run: bool, as_json: bool) -> None:
             {"version_before": before, "version": version, "is_dry_run": dry_run, "migrations": missing}
         )
     elif version != latest_version():
-        say(f"The schema is at {version}, which is newer and serves this release: nothing to do.")
+        say(f"The schema is at {described(version)}.")
     else:
         _tell(before, missing, dry_run)
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from queue_store.database.versions import latest_version
+from queue_store.database.versions import described
 from queue_store.readings.top_errors import ErrorGroup
 from queue_store.redaction import redact
 
@@ -50,10 +50,7 @@ class UpReport:
         self._line("Data", f"{self._directory}{why}")
 
     def migrated(self, version: str | None) -> None:
-        newer = (
-            "" if version == latest_version() else ", which is newer and serves this release: nothing to do"
-        )
-        self._line("Schema", f"version {version}{newer}")
+        self._line("Schema", f"version {described(version)}")
 
     def fleet_ready(self) -> None:
         self._line("Fleet", "a worker for flows, one for control, and beat are running")

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 import redis
 
-from queue_store.counts import rollups
 from tasks.embedded.postgres import EmbeddedPostgres
 from tests.support.acknowledged import running_producers
 from tests.support.evidence import made_by
 from tests.support.lock_prober import probed
 from tests.support.next_releases import EFFECTS, FLOW_NAME, TINT, Release, three_releases
+from tests.support.recounting import recount
 from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect, reachable_directory
 from tests.support.upgrade_report import LOCK_MS, SHARE, Stages, judged, report
@@ -65,7 +65,7 @@ def fill(url: str) -> None:
         connection.execute(PENDING, [PENDING_ROWS])
         connection.execute("VACUUM (ANALYZE) processing_queue")
     database = connect(url)
-    rollups.recount(database)
+    recount(database)
     database.dispose()
 
 
