@@ -41,7 +41,7 @@ class MaintenanceRun:
         locks the row of this execution, so other executions need not wait for long chunks.
 
         Raises MaintenanceError."""
-        with self.beating(), self.database.transaction() as cursor:
+        with self.database.transaction() as cursor:
             yield cursor
             if not _beat(cursor, self.id, self.affected_count):
                 raise MaintenanceError(
@@ -49,19 +49,6 @@ class MaintenanceRun:
                     "what it committed stays; start it again for the rest"
                 )
         self.on_progress(self.affected_count)
-
-    @contextmanager
-    def beating(self) -> Generator[None]:
-        """Within this block, a thread renews the heartbeat over a connection of its own. So a statement may work for
-        longer than SILENT_SECONDS."""
-        with beating(
-            self.database,
-            lambda cursor: _beat(cursor, self.id),
-            HEARTBEAT_SECONDS,
-            "maintenance",
-            self.operation,
-        ):
-            yield
 
 
 @contextmanager
@@ -75,7 +62,9 @@ def begin(
     on_progress: OnProgress = ignore_progress,
 ) -> Generator[MaintenanceRun]:
     """Raises AlreadyRunningError if the same operation is running. A dry run is never refused, and never causes a
-    refusal. Silent runs of all operations are declared abandoned, even if the same operation is running."""
+    refusal. Silent runs of all operations are declared abandoned, even if the same operation is running. Within this
+    block, a thread renews the heartbeat over a connection of its own. So a statement may work for longer than
+    SILENT_SECONDS."""
     retry_on_conflict(lambda: _abandon_silent_runs(database))
     values = {
         "operation": operation,
@@ -89,7 +78,10 @@ def begin(
             raise _already_running(cursor, operation)
     run = MaintenanceRun(database, row[0], operation, dry_run, on_progress)
     try:
-        yield run
+        with beating(
+            database, lambda cursor: _beat(cursor, run.id), HEARTBEAT_SECONDS, "maintenance", operation
+        ):
+            yield run
     except BaseException as error:
         message = redact(f"{type(error).__name__}: {error}")
         retry_on_conflict(lambda: _finish(run, message))

@@ -23,14 +23,12 @@ def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_ti
 def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: float) -> None:
     while True:
         with run.chunk():
-            pass  # stores the heartbeat and the count only: rescue uses transactions of its own
-        with run.beating():
-            rescued = rescue.sweep()
+            pass  # stores the count only: rescue uses transactions of its own
+        rescued = rescue.sweep()
         run.affected_count += rescued.record_count
         # A sweep looks at the oldest unsettled runs. If the sweep settled a run, the next sweep looks at further runs.
         if not (rescued.record_count or rescued.dead_run_ids or rescued.settled_run_ids):
             break
-    with run.beating():
-        overdue = rescue.sweep_overdue(orphan_timeout_seconds)
+    overdue = rescue.sweep_overdue(orphan_timeout_seconds)
     with run.chunk():
         run.affected_count += overdue.record_count

@@ -131,7 +131,7 @@ def test_maintenance_sends_its_heartbeats_after_an_error(
 
     sql, beat_or_fail = maintenance_run.sql, Failing(beat, MemoryError())
     monkeypatch.setattr(maintenance_run, "HEARTBEAT_SECONDS", 0.01)
-    with maintenance.begin(database, "retention", dry_run=True, actor="olga") as run:
-        with monkeypatch.context() as failing, run.beating():
+    with maintenance.begin(database, "retention", dry_run=True, actor="olga"):
+        with monkeypatch.context() as failing:
             failing.setattr(maintenance_run, "sql", beat_or_fail)
             assert beaten.wait(20)
