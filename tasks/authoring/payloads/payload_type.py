@@ -76,7 +76,8 @@ class PayloadType:
     def decode(self, encoded: bytes) -> Any:
         """The payload as the handler receives it. Raises PayloadRejectedError if the payload cannot be upgraded or
         decoded. Raises SnoozeRecord if the payload's version is newer than this code."""
-        if self.version == 1 and _MARK not in encoded and not may_be_refused(encoded):
+        is_plain = isinstance(self._codec, PlainCodec)  # then `decode_json` checks the payload in any case
+        if self.version == 1 and _MARK not in encoded and (is_plain or not may_be_refused(encoded)):
             return self._codec.decode(encoded)
         payload = decode_json(encoded)
         has_version = isinstance(payload, dict) and VERSION_KEY in payload
@@ -87,9 +88,7 @@ class PayloadType:
             self._wait_for_newer_code(version)
         for step in range(version, self.version):
             payload = self._upgraded(payload, step)
-        if isinstance(self._codec, PlainCodec):
-            return payload
-        return self._codec.decode(encode_json(payload, _UNBOUNDED))
+        return payload if is_plain else self._codec.decode(encode_json(payload, _UNBOUNDED))
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of a record's payload. The schema includes the version if the version is above 1."""
