@@ -14,7 +14,8 @@ SEARCHED_FOR = (
     *("flow", "status", "error", "key", "run", "worker", "group"),
     *("payload_key", "payload_value", "from", "before"),
 )
-KNOWN_AT_MOST = 25
+PAGE_RECORDS = 50
+KNOWN_AT_MOST = PAGE_RECORDS // 2  # an index finds at most half of the records of a first page
 PID_ON_HOST = re.compile(r"(\d{1,9}) on (\S.*)")
 
 

@@ -6,11 +6,10 @@ from queue_store.explain import explain_record
 from queue_store.readings.record_details import RecordDetails, read_record_details
 from queue_store.readings.records import RecordPage, find_records
 
-from ..record_search import filter_of
+from ..record_search import PAGE_RECORDS, filter_of
 from .request import ViewRequest
 
 HIDDEN_LENGTH = 40
-PAGE_RECORDS = 50
 ATTEMPTS_AT_MOST = 100
 SHOWN_COLUMNS = {
     *(
