@@ -92,8 +92,10 @@ def make_rows(url: str, row_count: int) -> None:
             connection.execute(HISTORY.format(table=table, unit=unit).encode())
         connection.execute(LIVE, {"flows": FLOWS})
         connection.execute("VACUUM (ANALYZE)")
-    rollups.fold(manager(url))
-    rollups.recount(manager(url))
+    database = manager(url)
+    rollups.fold(database)
+    with database.transaction() as cursor:
+        rollups.recount(cursor)
 
 
 def manager(url: str) -> DatabaseManager:

@@ -50,13 +50,7 @@ def fold(database: DatabaseManager) -> int:
     return folded
 
 
-def recount(database: DatabaseManager, *, dry_run: bool = False) -> list[Correction]:
-    """Like `recount_in`, in a transaction of its own."""
-    with database.transaction() as cursor:
-        return recount_in(cursor, dry_run=dry_run)
-
-
-def recount_in(cursor: Cursor[Any], *, dry_run: bool = False) -> list[Correction]:
+def recount(cursor: Cursor[Any], *, dry_run: bool = False) -> list[Correction]:
     """Count every row and correct the totals. This scans the whole table, so call it once a night. A dry run returns
     the same corrections, but does not apply them. Folds continue during a dry run."""
     if not dry_run:

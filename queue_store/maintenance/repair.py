@@ -50,7 +50,7 @@ def _repair(run: MaintenanceRun, name: str) -> int:
 
 def _recount(run: MaintenanceRun) -> int:
     with run.chunk() as cursor:
-        corrections = rollups.recount_in(cursor, dry_run=run.dry_run)
+        corrections = rollups.recount(cursor, dry_run=run.dry_run)
         run.affected_count += len(corrections)
     return len(corrections)
 

@@ -86,7 +86,7 @@ def nightly_review() -> dict[str, Any]:
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk() as cursor:
-            corrections = rollups.recount_in(cursor)
+            corrections = rollups.recount(cursor)
             run.affected_count = len(corrections)
         with run.chunk() as cursor:
             learned = renew_baselines(cursor)

@@ -18,6 +18,7 @@ from tasks.cli import main
 from tests.counts.test_rollups import fold_until
 from tests.support import filling
 from tests.support.cleaning import TABLES as ALL_TABLES
+from tests.support.recounting import recount
 from tests.support.restoring import RESTORED
 from tests.support.schemas import TEST_SCHEMA
 
@@ -254,7 +255,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     queuectl("restore", file, "--replace", "--yes")
     assert rows(database, everything) == before
     queuectl("validate", "--full")
-    assert rollups.recount(database) == []
+    assert recount(database) == []
     queuectl("resume", "--ingestion")  # ingestion is still stopped after the restore
     filling.add_records(database, 1)  # the sequence goes on where it was
     queuectl("validate", "--full")
@@ -269,7 +270,7 @@ def test_what_is_counted_after_a_restore_is_folded(database: DatabaseManager, tm
     for _ in range(3):
         rollups.fold(database)
     assert rows(database, "SELECT total FROM rollup_totals") == [(23,)]
-    assert rollups.recount(database) == []
+    assert recount(database) == []
     queuectl("validate", "--full")
 
 

@@ -10,6 +10,7 @@ from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from tests.support.locks import wait_until_blocked
+from tests.support.recounting import recount
 from tests.support.servers import connect
 from tests.workers.processes import wait_until
 
@@ -162,8 +163,8 @@ def test_a_recount_corrects_what_a_foreign_update_changed(database: DatabaseMana
         changed = cursor.rowcount
         # The delta of this new record is not folded yet, so the recount must not count the record.
         cursor.execute("INSERT INTO processing_queue (flow_name) VALUES ('alpha')")
-    assert rollups.recount(database) == [rollups.Correction("alpha", 0, 0, 0, changed)]
-    assert rollups.recount(database) == []
+    assert recount(database) == [rollups.Correction("alpha", 0, 0, 0, changed)]
+    assert recount(database) == []
     rollups.fold(database)
     assert rows(database, TOTALS) == [("alpha", 6, 0, 0, changed)]
 
@@ -176,11 +177,11 @@ def test_a_dry_recount_finds_the_same_and_neither_writes_nor_waits_for_a_fold(
     before = rows(database, TOTALS)
     with database.transaction() as folding:
         folding.execute(sql("counts/wait_for_rollups"))
-        found = rollups.recount(database, dry_run=True)
+        found = recount(database, dry_run=True)
     assert found == [rollups.Correction("alpha", -3, -2, 0, 0)]
     assert rows(database, TOTALS) == before
     assert rows(database, "SELECT recounted_at FROM rollup_progress") == [(None,)]
-    assert rollups.recount(database) == found
+    assert recount(database) == found
 
 
 def test_the_depth_is_noted_once_a_minute(database: DatabaseManager) -> None:

@@ -17,6 +17,7 @@ from tasks.embedded.postgres import EmbeddedPostgres
 from tests.support.acknowledged import acknowledged_by, running_producers
 from tests.support.documents import code_blocks
 from tests.support.promotion import EFFECTS, judged, queue_of
+from tests.support.recounting import recount
 from tests.support.replica import SETTINGS as OF_SMALL_SERVERS, proxy_before
 from tests.support.servers import connect, reachable_directory
 from tests.workers.conftest import Queue
@@ -123,7 +124,7 @@ def assert_counts_are_folded(queue: Queue, *, beyond: int) -> None:
         return queue.value("SELECT count(*)::int FROM rollup_deltas") == 0 and queue.value(MARK) > beyond
 
     wait_until(is_folded, "counts that are folded")
-    assert rollups.recount(queue.database) == []
+    assert recount(queue.database) == []
 
 
 def change(queue: Queue, statement: bytes) -> None:

@@ -16,6 +16,7 @@ from queue_store.settings import ProcessorSettings
 from tasks.monitoring import distributed_system_maintenance
 from tasks.monitoring.maintenance import nightly_review
 from tests.support import filling
+from tests.support.recounting import recount
 from tests.support.up_process import until
 
 SETTINGS = ProcessorSettings()
@@ -151,7 +152,7 @@ def test_retention_by_age_and_failed_attempts(database: DatabaseManager) -> None
     assert results["retention_results"]["records_purged"] == {"completed": 4, "failed": 4, "cancelled": 1}
     assert rows(database, "SELECT count(*) FROM processing_queue WHERE status = 'completed'") == [(2,)]
     rollups.fold(database)
-    assert rollups.recount(database) == []
+    assert recount(database) == []
 
 
 def test_failed_records_that_would_stay_for_ever_have_a_setting_of_their_own(

@@ -8,6 +8,7 @@ import pytest
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from tests.support import filling
+from tests.support.recounting import recount
 
 PURGE_COMPLETED = """
 DELETE FROM processing_queue
@@ -119,7 +120,7 @@ def test_purging_by_hand_is_counted(queue: DatabaseManager) -> None:
     assert execute(queue, PURGE_COMPLETED) == 4
     assert execute(queue, PURGE_FAILED) == 1
     rollups.fold(queue)
-    assert rollups.recount(queue) == []
+    assert recount(queue) == []
 
 
 def test_the_rate_by_hour(queue: DatabaseManager) -> None:

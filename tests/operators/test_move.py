@@ -15,6 +15,7 @@ from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.readings.integrity import find_violations
 from tasks.cli import main
 from tests.support.filling import add_failed, add_flow
+from tests.support.recounting import recount
 
 INSERT = "INSERT INTO processing_queue (flow_name, dedup_key) VALUES (%s, %s)"
 
@@ -68,7 +69,7 @@ def test_pending_and_failed_records_are_moved_and_both_counts_are_right(
     for _ in range(2):
         assert counts(database) == {"alpha": (8, 6, 2)}
         rollups.fold(database)
-    assert rollups.recount(database) == []
+    assert recount(database) == []
     with database.transaction() as cursor:
         assert find_violations(cursor, full=True) == []
     assert query(database, "SELECT count(*) FROM record_attempts WHERE flow_name <> 'alpha'") == [(0,)]

@@ -10,6 +10,7 @@ from queue_store.database.manager import DatabaseManager
 from tests.support.browser import CHROMIUM, Browser
 from tests.support.flower_process import PASSWORD, USER, FlowerProcess, environment
 from tests.support.page_data import fill
+from tests.support.recounting import recount
 from tests.support.servers import PostgresServer, connect, reachable_directory
 
 MARKS = [
@@ -50,7 +51,7 @@ def page_url(
     manager = connect(postgres_server.database_url(name))
     fill(manager)
     rollups.fold(manager)
-    rollups.recount(manager)
+    recount(manager)
     log = tmp_path_factory.mktemp("flower") / "flower.log"
     flower = FlowerProcess(environment(postgres_server.database_url(name), redis_url), log)
     yield flower.wait().url, manager

@@ -11,6 +11,7 @@ from tasks.queue_page.urls import PAGES
 from tasks.queue_page.views import VIEWS
 from tests.support.flower_process import FlowerProcess, environment
 from tests.support.page_data import fill
+from tests.support.recounting import recount
 from tests.support.servers import PostgresServer, connect
 
 RUN = "00000000-0000-4000-8000-000000000101"
@@ -32,7 +33,7 @@ def page_database_url(postgres_server: PostgresServer, template_database: str) -
     manager = connect(url)
     fill(manager)
     rollups.fold(manager)
-    rollups.recount(manager)  # `fill` changed statuses without the arrows' statements
+    recount(manager)  # `fill` changed statuses without the arrows' statements
     manager.dispose()
     yield url
     postgres_server.drop_database(name)
