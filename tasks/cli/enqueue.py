@@ -64,7 +64,8 @@ def enqueue(
     """Enqueue each line of a CSV or JSONL file (- is standard input).
 
     A CSV file needs a header: its names become the payload's keys. Without --skip-invalid, either all lines are
-    enqueued or none.
+    enqueued or none. A CSV record whose end is unknown, for example because of a quote that is never closed, cannot be
+    skipped: nothing is enqueued.
 
     A line that does not fit the type of the flow's payload is refused. The error message says where in the payload the
     wrong value is. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that
@@ -90,7 +91,8 @@ def enqueue(
 
 
 def _refuse(lines: RecordFile, as_json: bool) -> None:
-    advice = "Nothing was enqueued. Correct the lines, or pass --skip-invalid."
+    skipping = "" if lines.skip_invalid or lines.is_torn else ", or pass --skip-invalid"
+    advice = f"Nothing was enqueued. Correct the lines{skipping}."
     if as_json:
         write_json({"error": advice, "exit_code": 1, "problems": _problems(lines)})
     _report_problems(lines)

@@ -21,6 +21,7 @@ NOTHING = NewRecord(None)
 BUNCH_LINES = 200
 REMEMBERED_PROBLEMS = 100
 PROBLEMS_LOOKED_FOR = 10
+LONGEST_FIELD = 1_048_576  # the highest PAYLOAD_LIMIT_BYTES
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?")
 
 
@@ -32,7 +33,8 @@ class InvalidLinesError(QueueStoreError):
 class RecordFile:
     """A file that is read once, line by line. `encode` and `check` depend on the type of the payloads. Without
     `skip_invalid`, no record is returned after the first invalid line, and reading ends after PROBLEMS_LOOKED_FOR
-    invalid lines."""
+    invalid lines. `is_torn`: the end of an invalid CSV record is unknown, so no later line is read. Then the whole
+    file is refused, even with `skip_invalid`."""
 
     file: BinaryIO
     file_format: str
@@ -47,6 +49,9 @@ class RecordFile:
     read_bytes: int = 0
     problem_count: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    is_torn: bool = False
+    _not_utf8: tuple[int, str] | None = None  # the first such line of the CSV record that is being read
+    _last_line: str = ""
 
     @property
     def size_bytes(self) -> int | None:
@@ -71,7 +76,7 @@ class RecordFile:
 
     @property
     def _has_failed(self) -> bool:
-        return bool(self.problem_count) and not self.skip_invalid
+        return bool(self.problem_count) and (self.is_torn or not self.skip_invalid)
 
     def _judged(self) -> Iterator[Judged]:
         """Yields each line that could be parsed, with its record or the reason why the line cannot become a record.
@@ -120,19 +125,26 @@ class RecordFile:
                 return
             self.line_number += 1
             self.read_bytes += len(raw)
+            encoding = "utf-8-sig" if self.line_number == 1 else "utf-8"
             try:
-                text = raw.decode("utf-8-sig" if self.line_number == 1 else "utf-8")
+                text = raw.decode(encoding)
             except UnicodeDecodeError as error:
-                self._problem(
-                    self.line_number,
-                    f"is not UTF-8: byte {raw[error.start]:#04x} at position {error.start + 1}",
-                )
-                continue
+                problem = f"is not UTF-8: byte {raw[error.start]:#04x} at position {error.start + 1}"
+                self._not_utf8 = self._not_utf8 or (self.line_number, problem)
+                text = raw.decode(encoding, errors="replace")
+            self._last_line = text
             yield text
+
+    def _is_utf8(self) -> bool:
+        """Whether the record that was just read is UTF-8. If it is not, notes the problem."""
+        found, self._not_utf8 = self._not_utf8, None
+        if found is not None:
+            self._problem(*found)
+        return found is None
 
     def _json_payloads(self) -> Iterator[tuple[int, Any]]:
         for text in self._lines():
-            if not text.strip():
+            if not self._is_utf8() or not text.strip():
                 continue
             try:
                 yield self.line_number, _DECODER.decode(text.strip())
@@ -141,6 +153,7 @@ class RecordFile:
                 self._problem(self.line_number, f"is not JSON: {reason}")
 
     def _csv_payloads(self) -> Iterator[tuple[int, Any]]:
+        csv.field_size_limit(LONGEST_FIELD)
         reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
         header: list[str] | None = None
         while True:
@@ -150,16 +163,26 @@ class RecordFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                self._problem(first_line, f"is not CSV: {error}")
+                self._not_csv(first_line, error)
+                if self.is_torn:
+                    return
                 continue
+            is_utf8 = self._is_utf8()
             if header is None:
                 header = self._header(row)
-            elif row:
+            elif row and is_utf8:
                 if len(row) == len(header):
                     values = map(_number, row) if self.numbers else row
                     yield first_line, dict(zip(header, values, strict=True))
                 else:
                     self._problem(first_line, f"has {len(row)} fields, but the header has {len(header)}")
+
+    def _not_csv(self, first_line: int, error: csv.Error) -> None:
+        """If the record has several lines, or an open quote, nobody can know where the next record begins."""
+        self._is_utf8()
+        self.is_torn = self.line_number > first_line or self._last_line.count('"') % 2 == 1
+        end = ". The end of this record is unknown, so no later line was read" if self.is_torn else ""
+        self._problem(first_line, f"is not CSV: {error}{end}")
 
     def _header(self, row: list[str]) -> list[str]:
         names = [name.strip() for name in row]

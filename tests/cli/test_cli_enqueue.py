@@ -127,6 +127,58 @@ def test_skip_invalid_goes_on_and_reports(queuectl: QueueCtl, tmp_path: Path) ->
     assert payloads(queuectl) == [{"n": 1}, {"n": 2}]
 
 
+SKIPPED: dict[str, tuple[bytes, str, list[int]]] = {
+    "the first line of a record": (b'n,note\n1,"M\xfcller\n2,second"\n3,c\n', "line 2: is not UTF-8", [3]),
+    "a later line of a record": (
+        b'n,note\n1,"first\nM\xfcller"\n2,b\n3,"x"\n',
+        "line 3: is not UTF-8",
+        [2, 3],
+    ),
+    "a line between two lines": (b'n,note\n1,"first\nM\xfcller\nthird"\n2,b\n', "line 3: is not UTF-8", [2]),
+    "a quote in the middle": (b'n,note\n1,"1"x\n2,"1"\n', "line 2: is not CSV", [2]),
+}
+
+
+@pytest.mark.parametrize("case", SKIPPED.values(), ids=list(SKIPPED))
+def test_skip_invalid_skips_a_whole_csv_record(
+    queuectl: QueueCtl, tmp_path: Path, case: tuple[bytes, str, list[int]]
+) -> None:
+    content, problem, enqueued = case
+    path = write(tmp_path, "a.csv", content)
+    result = queuectl("enqueue", path, "--flow", "survey", "--numbers", "--skip-invalid")
+    assert problem in result.output
+    assert "1 line skipped" in result.stdout
+    assert [payload["n"] for payload in payloads(queuectl)] == enqueued
+
+
+UNKNOWN_ENDS = {
+    "a quote never closed": b'n,note\n1,"a\n2,b\n3,c\n',
+    "an error, and then an open quote": b'n,note\n1,"a"x,"b\n2,c\n"\n3,d\n',
+    "an error after an open quote": b'n,note\n1,"a\n2"x\n3,c\n',
+    "a field above the limit": b'n,note\n1,"' + b"x" * 1_100_000 + b'\n7,y\n"\n2,b\n',
+}
+
+
+@pytest.mark.parametrize("content", UNKNOWN_ENDS.values(), ids=list(UNKNOWN_ENDS))
+def test_a_csv_record_whose_end_is_unknown_is_never_skipped(
+    queuectl: QueueCtl, tmp_path: Path, content: bytes
+) -> None:
+    """Otherwise a part of that record could be enqueued as a record of its own."""
+    path = write(tmp_path, "a.csv", content)
+    result = queuectl("enqueue", path, "--flow", "survey", "--skip-invalid", exit_code=1)
+    assert "The end of this record is unknown, so no later line was read" in result.output
+    assert "Correct the lines." in result.output
+    assert payloads(queuectl) == []
+
+
+def test_a_long_csv_field_that_the_payload_limit_allows_is_enqueued(
+    queuectl: QueueCtl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.enqueueing.payload_encoders.payload_limit_bytes", lambda: 1_048_576)
+    path = write(tmp_path, "a.csv", b"n\n" + b"x" * 200_000 + b"\n")
+    assert queuectl.json("enqueue", path, "--flow", "survey", "--dry-run")["valid"] == 1
+
+
 def test_a_field_can_be_the_dedup_key(queuectl: QueueCtl, tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "order,n\nA,1\nB,2\nA,3\n")
     arguments = ("enqueue", path, "--flow", "survey", "--dedup-by", "order")
