@@ -1,6 +1,7 @@
 """The output of a command that fails: one message on stderr, and an exit code. With --json, the command also writes
 one document on stdout."""
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def errors_said(arguments: Sequence[str]) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        failure = meaning_of(error)
+        failure = meaning_of(error) or _not_utf8(error, arguments)
         if failure is None:
             if wants_json:
                 fault = f"{type(error).__name__}, which is a fault of this program: stderr has the traceback"
@@ -66,6 +67,26 @@ def meaning_of(error: Exception) -> Failure | None:
             return Failure("Nothing was done, because you did not confirm.", FAILED)
         case _:
             return _of_the_store(error)
+
+
+def _not_utf8(error: Exception, arguments: Sequence[str]) -> Failure | None:
+    """Paths may hold any byte. All other text goes to the database, whose driver raises UnicodeEncodeError for text
+    that was not UTF-8."""
+    actor = os.environ.get("QUEUECTL_ACTOR", "")
+    wrong = [text for text in (*arguments, actor) if not _is_encodable(text)]
+    if not isinstance(error, UnicodeEncodeError) or not wrong:
+        return None
+    return Failure(
+        f"{ascii(wrong[0])[:80]} is not UTF-8: save the script that calls queuectl as UTF-8.", WRONG_USAGE
+    )
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _of_the_store(error: Exception) -> Failure | None:

@@ -77,3 +77,30 @@ def test_a_broken_file_enqueues_nothing(queuectl: QueueCtl, tmp_path: Path, case
     assert len(result.output) < 2_000
     assert "\x1b" not in result.output
     assert queuectl.statuses == []
+
+
+NOT_UTF8 = "St\udcf6rung"  # Python's reading of a Latin-1 argument
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stop", "--all", "--yes", "--reason", NOT_UTF8],
+        ["pause", "letters", "--yes", "--actor", NOT_UTF8],
+        ["reset", "--flow", "letters", "--error", NOT_UTF8, "--yes"],
+        ["cancel", "--flow", "letters", "--key", NOT_UTF8, "--yes"],
+        ["show", NOT_UTF8],
+        ["enqueue", "--flow", NOT_UTF8, "-"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_text_that_is_not_utf8_is_refused(queuectl: QueueCtl, words: list[str]) -> None:
+    queuectl(*words, exit_code=64)
+    assert queuectl.query("SELECT 1 FROM queue_control WHERE processing_stopped_at IS NOT NULL") == []
+
+
+def test_an_actor_that_is_not_utf8_is_refused(queuectl: QueueCtl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUEUECTL_ACTOR", NOT_UTF8)
+    result = queuectl("pause", "letters", exit_code=64)
+    assert r"'St\udcf6rung' is not UTF-8" in result.output
+    assert queuectl.query("SELECT 1 FROM flows WHERE paused_at IS NOT NULL") == []
