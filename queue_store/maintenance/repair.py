@@ -24,7 +24,7 @@ EVERYTHING = 1_000_000_000
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
     """Returns the number of rows that each repair corrected, or in a dry run would correct. For wrong totals, the value
-    is the number of flows. For the audit log, it is the number of problems that were found."""
+    is the number of flows whose totals were wrong. For the audit log, it is the number of problems that were found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _recount(run)
     repaired[SEALS] = _seal_anew(run)

@@ -46,8 +46,8 @@ _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
 @dataclass(slots=True)
 class QueuePosition:
-    """The cursors of one flow in one process. `aging_claims` is a number N: every N-th claim starts at the level
-    whose first claimable record has waited longest."""
+    """The position of one process in the queue of one flow. `aging_claims` is a number N: every N-th claim starts at
+    the level whose first claimable record has waited longest."""
 
     cursor_seconds: float
     aging_claims: int

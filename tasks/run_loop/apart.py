@@ -43,8 +43,8 @@ def write_apart(
     outcome whose write meets a conflict is tried again. After that, each outcome has one last try. An outcome with
     follow-up records has at least two tries, because each try waits only briefly for a lock. If an outcome cannot be
     written, and its failure cannot be written either, the other outcomes are still tried. Then the first such error is
-    raised. But the second conflict over a record's own row ends the last tries, because each such try can take the
-    whole `lock_timeout`."""
+    raised. Only if two records' own rows stay locked at their last tries, no further outcome is tried: each such try
+    can take the whole `lock_timeout`."""
     parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
     is_first_round = True
     while parts:

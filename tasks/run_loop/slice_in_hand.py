@@ -29,7 +29,7 @@ class SliceInHand:
         self._failure: BaseException | None = None
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the outcomes for `settle`. After a call of `claim_rest`, pass the outcomes to the delivery at once.
+        """Keeps the outcomes for `settle`. After a call of `claim_rest`, passes them straight to the delivery instead.
         Raises the error with which `claim_rest` failed."""
         for outcome in outcomes:
             if outcome.__class__ is not Completed:

@@ -152,8 +152,8 @@ def test_other_commands_end_as_without_the_replica(command: str) -> None:
 def test_the_page_says_that_the_database_cannot_be_reached(
     pair: Pair, database: DatabaseManager, redis_url: str, tmp_path: Path
 ) -> None:
-    """A migration locks two tables, one after the other. The page has already opened the second table, and waits for
-    the first."""
+    """A migration locks two tables, one after the other. The page's query already holds its lock on the second
+    table, and waits for the first."""
     flower = FlowerProcess(environment(pair.primary.url(), redis_url) | pair.settings(), tmp_path / "log")
     try:
         flower.wait()

@@ -57,8 +57,8 @@ def doing_async(statements: list[str]) -> Any:
 
 
 def slow_inserts(worker: Worker, when: str) -> None:
-    """Makes each insert of an effect take longer than the statement timeout that one record sets. `when`: the part of
-    CREATE TRIGGER between CREATE and FOR EACH ROW."""
+    """Makes each insert of an effect take longer than the statement timeout that one record sets. `when`: the text
+    between CREATE and FOR EACH ROW."""
     worker.query(
         "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
         " $$BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END$$"
