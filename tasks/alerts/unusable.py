@@ -51,8 +51,10 @@ class UnusableDatabase:
         with self._file.lock() as is_mine:
             if not is_mine:
                 return 0
-            known: dict[str, Any] = self._read() or {"since": time.time(), "notified": []}
-            state = {**known, "failed_at": time.time()}
+            known = self._read()
+            if known is None or known["is_over"]:
+                known = {"since": time.time(), "notified": []}
+            state = {**known, "failed_at": time.time(), "is_over": False}
             recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
             notified = self._notify(recipients, "opened", finding, state["since"])
             self._file.write({**state, "notified": [*state["notified"], *notified]})
@@ -60,8 +62,9 @@ class UnusableDatabase:
 
     def is_back(self, quiet_seconds: float = 0.0) -> int:
         """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
-        call tries again to notify this contact. A call does nothing while another process of this machine notifies
-        contacts, or if a process reported the problem in the last `quiet_seconds`. Returns how many were notified."""
+        call tries again to notify this contact. If the problem comes back, it counts as a new problem. A call does
+        nothing while another process of this machine notifies contacts, or if a process reported the problem in the
+        last `quiet_seconds`. Returns how many were notified."""
         state = self._read()
         if state is None or 0 <= time.time() - state["failed_at"] < quiet_seconds:
             return 0
@@ -79,7 +82,7 @@ class UnusableDatabase:
         notified = self._notify(state["notified"], "resolved", finding, state["since"])
         left = [contact for contact in state["notified"] if contact not in notified]
         if left:
-            self._file.write({**state, "notified": left})
+            self._file.write({**state, "notified": left, "is_over": True})
         else:
             self._file.remove()
         return len(notified)
@@ -110,6 +113,7 @@ class UnusableDatabase:
                 "since": float(state["since"]),
                 "failed_at": float(state.get("failed_at", 0)),
                 "notified": [str(contact) for contact in notified],
+                "is_over": bool(state.get("is_over", False)),
             }
         except (ValueError, TypeError, KeyError):
             return None

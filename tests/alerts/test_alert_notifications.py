@@ -1,9 +1,11 @@
 """The notifications of an alert are sent in the right order. No channel delays another channel."""
 
 import threading
+import time
 from collections.abc import Collection
 from concurrent.futures import Future, wait
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ class Channels:
 
     def __init__(self) -> None:
         self.notified: list[tuple[str, str]] = []
+        self.ids: list[str] = []
         self.broken: set[str] = set()
         self.hanging: dict[str, threading.Event] = {}
 
@@ -41,6 +44,7 @@ class Channels:
         if contact in self.broken:
             raise ChannelError("broken")
         self.notified.append((contact, str(message["change"])))
+        self.ids.append(str(message["notification_id"]))
 
 
 @pytest.fixture
@@ -162,3 +166,35 @@ def test_that_the_database_is_back_is_sent_until_it_is_delivered(
     check_queue(database, settings, notify=True)
     check_queue(database, settings, notify=True)
     assert channels.notified.count(("primary", "resolved")) == 1
+
+
+def test_a_second_outage_is_a_new_one_though_the_end_of_the_first_was_not_delivered_to_all(
+    unreachable: DatabaseManager,
+    database: DatabaseManager,
+    channels: Channels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [time.time()]
+    monkeypatch.setattr("tasks.alerts.unusable.time", SimpleNamespace(time=lambda: now[0]))
+    settings = ProcessorSettings(
+        contact_primary=("test://primary",),
+        contact_secondary=("test://secondary",),
+        state_directory=str(tmp_path),
+    )
+    database.name = unreachable.name
+    check_queue(unreachable, settings, notify=True)
+    channels.broken.add("secondary")
+    check_queue(database, settings, notify=True)
+    channels.broken.clear()
+    first_ids = set(channels.ids)
+    channels.notified.clear()
+    channels.ids.clear()
+    now[0] += 3600
+    check_queue(unreachable, settings, notify=True)
+    assert sorted(channels.notified) == [
+        ("log", "opened"),
+        ("primary", "opened"),
+        ("secondary", "opened"),
+    ]
+    assert first_ids.isdisjoint(channels.ids)
