@@ -91,6 +91,17 @@ def test_no_statement_truncates_to_an_hour_or_a_day_of_its_session() -> None:
     assert truncated == {file: text.count(", 'UTC')") for file, text in texts.items()}
 
 
+def test_no_statement_subtracts_days_or_weeks_of_its_session() -> None:
+    """When the clocks change, such a day does not have 24 hours."""
+    place = Path(queue_store.__file__).parent / "sql"
+    steps = [
+        len(re.findall(r"make_interval\((?:days|weeks) =>", file.read_text()))
+        for file in place.rglob("*.sql")
+    ]
+    assert len(steps) > 100
+    assert sum(steps) == 0
+
+
 def violations(database: DatabaseManager) -> list[str]:
     with database.transaction() as cursor:
         found = find_violations(cursor)

@@ -7,7 +7,7 @@ WITH hour_counts AS MATERIALIZED (
     SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
         processing_seconds, (extract(epoch FROM date_trunc('hour', now(), 'UTC') - hour)::bigint - 1) / 604800 AS weeks_ago
     FROM public.rollup_hours
-    WHERE hour >= date_trunc('hour', now(), 'UTC') - make_interval(weeks => %(weeks)s) AND hour < date_trunc('hour', now(), 'UTC')
+    WHERE hour >= date_trunc('hour', now(), 'UTC') - make_interval(hours => 168 * %(weeks)s::integer) AND hour < date_trunc('hour', now(), 'UTC')
 ), lived AS MATERIALIZED (
     SELECT flow_name, weeks_ago, min(min(hour)) OVER (PARTITION BY flow_name) AS first_hour
     FROM hour_counts WHERE outcomes > 0 GROUP BY flow_name, weeks_ago
@@ -17,7 +17,7 @@ WITH hour_counts AS MATERIALIZED (
             + extract(hour FROM slot.hour AT TIME ZONE 'UTC')::integer AS hour_of_week
     FROM lived l
     CROSS JOIN LATERAL (
-        SELECT date_trunc('hour', now(), 'UTC') - make_interval(weeks => l.weeks_ago::integer, hours => n) AS hour
+        SELECT date_trunc('hour', now(), 'UTC') - make_interval(hours => 168 * l.weeks_ago::integer + n) AS hour
         FROM generate_series(1, 168) AS n) slot
     WHERE slot.hour >= l.first_hour
 ), by_hour_of_week AS MATERIALIZED (

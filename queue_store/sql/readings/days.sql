@@ -4,7 +4,7 @@ WITH known AS MATERIALIZED (
     SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued,
         sum(completed + failed)::bigint AS outcomes
     FROM public.rollup_hours
-    WHERE hour >= date_trunc('day', now(), 'UTC') - make_interval(days => %(days)s)
+    WHERE hour >= date_trunc('day', now(), 'UTC') - make_interval(hours => 24 * %(days)s::integer)
         AND hour < date_trunc('day', now(), 'UTC')
     GROUP BY 1
 )

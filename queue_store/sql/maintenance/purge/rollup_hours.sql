@@ -1,7 +1,8 @@
--- Purges old hourly counts. A dry run counts the same rows but deletes none.
+-- Purges old hourly counts. An hour is kept at least as long as its minutes, because `validate` compares them. A dry
+-- run counts the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_hours
-    WHERE hour < now() - make_interval(secs => %(audit_seconds)s)
+    WHERE hour < now() - make_interval(secs => greatest(%(audit_seconds)s, %(history_seconds)s))
     LIMIT %(limit)s::bigint
 ), deleted AS (
     DELETE FROM public.rollup_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
