@@ -81,15 +81,17 @@ def monthly_retention() -> dict[str, Any]:
 
 
 def nightly_review() -> dict[str, Any]:
-    """Correct the counts, which are wrong if somebody changed a status by hand. Then calculate the usual rates of
-    each hour of the week."""
+    """Calculate the usual rates of each hour of the week. Then correct the counts, which are wrong if somebody changed
+    a status by hand."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk() as cursor:
+            learned = renew_baselines(cursor)
+        with (
+            run.chunk() as cursor
+        ):  # comes last: if a later step failed, nobody would learn of the corrections
             corrections = rollups.recount(cursor)
             run.affected_count = len(corrections)
-        with run.chunk() as cursor:
-            learned = renew_baselines(cursor)
         run.result = {
             "corrections": {c.flow_name: [c.total, c.completed, c.failed, c.cancelled] for c in corrections},
             "baselines": learned,

@@ -12,6 +12,7 @@ from queue_store import maintenance
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import MaintenanceError
+from queue_store.readings.integrity import find_violations
 from queue_store.settings import ProcessorSettings
 from tasks.monitoring import distributed_system_maintenance
 from tasks.monitoring.maintenance import nightly_review
@@ -267,6 +268,29 @@ def test_wrong_arguments_change_nothing(
     with pytest.raises(ValueError, match=problem):
         distributed_system_maintenance(**arguments, dry_run=False)
     assert rows(database, "SELECT count(*) FROM maintenance_runs") == [(0,)]
+
+
+def test_no_correction_of_an_interrupted_nightly_review_stays_unreported(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling.add_records(database, 3)
+    rollups.fold(database)
+    execute(database, "UPDATE processing_queue SET status = 'cancelled'")
+    with monkeypatch.context() as patch:
+        patch.delattr("tasks.monitoring.maintenance.renew_baselines")
+        with pytest.raises(NameError):
+            nightly_review()
+    assert nightly_review()["corrections"] == {"alpha": [0, 0, 0, 3]}
+
+
+def test_an_hour_is_kept_as_long_as_its_minutes(database: DatabaseManager) -> None:
+    filling.add_outcomes(database, minutes_ago=3 * 24 * 60, completed=30)
+    rollups.fold(database)
+    settings = ProcessorSettings(retention_audit_days=1, retention_history_days=5)
+    with maintenance.begin(database, "retention", dry_run=False, actor="Olga") as run:
+        assert maintenance.purge_history(run, settings)["rollup_hours"] == 0
+    with database.transaction() as cursor:
+        assert find_violations(cursor) == []
 
 
 def test_the_nightly_review_corrects_counts_and_learns_what_is_usual(database: DatabaseManager) -> None:
