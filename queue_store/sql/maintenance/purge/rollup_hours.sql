@@ -2,7 +2,7 @@
 -- run counts the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_hours
-    WHERE hour < now() - make_interval(secs => greatest(%(audit_seconds)s, %(history_seconds)s))
+    WHERE hour < now() - make_interval(secs => greatest(%(audit_seconds)s::float, %(history_seconds)s))
     LIMIT %(limit)s::bigint
 ), deleted AS (
     DELETE FROM public.rollup_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
