@@ -126,8 +126,14 @@ def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
     )
 
 
+def count_open_alerts(cursor: Cursor[Any]) -> dict[str, int]:
+    """Returns the number of open alerts by level. A level without open alerts is missing."""
+    return dict(cursor.execute(sql("alerting/open_alerts")).fetchall())
+
+
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
-    """Unresolved alerts, the worst first, then those that were resolved within the last `resolved_seconds`."""
+    """Unresolved alerts, the worst first, then those that were resolved within the last `resolved_seconds`. At most
+    500 alerts in all."""
     return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 

@@ -132,7 +132,7 @@ def _server(reading: Reading) -> Iterator[Metric]:
     yield _gauge("hung_handlers", text, len(reading.hung_handlers))
     alerts = GaugeMetricFamily("processing_queue_alerts", "Alerts that are open.", labels=["level"])
     for level in LEVELS:
-        alerts.add_metric([level], sum(alert.level == level for alert in reading.alerts))
+        alerts.add_metric([level], reading.open_alerts.get(level, 0))
     yield alerts
 
 

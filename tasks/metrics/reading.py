@@ -3,7 +3,7 @@ the primary."""
 
 from dataclasses import dataclass
 
-from queue_store.alerting.alerts import Alert, read_alerts
+from queue_store.alerting.alerts import count_open_alerts
 from queue_store.database.bounded_read import bounded_read, read_replica_lag
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
@@ -33,7 +33,7 @@ class Reading:
 
     fleet: Fleet
     server: ServerReading
-    alerts: list[Alert]
+    open_alerts: dict[str, int]
     signs: LastSigns
     snapshots: list[HeldSnapshot]
     endless_claims: list[EndlessClaims]
@@ -50,7 +50,7 @@ def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: C
         return Reading(
             read_fleet(cursor, settings),
             read_server(cursor),
-            [alert for alert in read_alerts(cursor) if alert.resolved_at is None],
+            count_open_alerts(cursor),
             read_last_signs(cursor),
             read_held_snapshots(cursor),
             read_endless_claims(cursor, settings),

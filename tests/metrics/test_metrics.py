@@ -70,6 +70,24 @@ def test_depth_age_and_status_are_told(database: DatabaseManager, collector: Que
     assert 120 <= value(samples, "processing_queue_oldest_due_age_seconds", flow="alpha") < 180
 
 
+OPEN_ALERTS = """
+INSERT INTO alerts (alert_key, code, level, raised_level, message, next_step, resolved_at)
+SELECT format('%s of %s', n, level), 'flow_not_served', level, level, 'no worker', 'start one',
+    CASE WHEN n > 600 THEN now() END
+FROM generate_series(1, 601) AS n, unnest(ARRAY['critical', 'warning']) AS level
+"""
+
+
+def test_every_open_alert_is_counted(database: DatabaseManager, collector: QueueCollector) -> None:
+    """Lists of alerts are shorter."""
+    with database.transaction() as cursor:
+        cursor.execute(OPEN_ALERTS)
+    samples = scrape(collector)
+    assert value(samples, "processing_queue_alerts", level="critical") == 600
+    assert value(samples, "processing_queue_alerts", level="warning") == 600
+    assert value(samples, "processing_queue_alerts", level="emergency") == 0
+
+
 def test_counters_only_grow_whatever_is_folded_and_purged(database: DatabaseManager) -> None:
     collector = QueueCollector(database, ProcessorSettings())
     name = "processing_queue_completed_records_total"
