@@ -44,6 +44,9 @@ def celery_queue(queue_name: str) -> str:
     return CELERY_QUEUE if queue_name == "default" else queue_name
 
 
+SCHEDULE = ("schedule", "schedule_payload")
+
+
 def _flows_of(path: str) -> list[Flow]:
     """One flow for the queue that the task declares, and one for every other queue that `using()` may name."""
     try:
@@ -62,7 +65,10 @@ def _flow(task: object, backend: ProcessingQueueBackend, name: str, queue_name: 
     if not is_flow_name(name):
         raise FlowDeclarationError(f"the task {name!r} cannot be a flow: a name is {RULE}")
     functions = TaskFlow(task, backend.flow_settings.database, type(backend))
-    options = backend.flow_settings.flow_options(name.partition("-")[0])
+    path, _, other_queue = name.partition("-")
+    options = backend.flow_settings.flow_options(path)
+    if other_queue:  # otherwise each queue's flow would enqueue a record at each occurrence
+        options = {option: value for option, value in options.items() if option not in SCHEDULE}
     return declare(
         functions.handler(),
         {

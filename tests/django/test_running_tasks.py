@@ -14,6 +14,15 @@ def order_count(worker: Worker) -> int:
     return worker.query("SELECT count(*) FROM orders")[0].count
 
 
+def test_only_the_flow_of_the_declared_queue_has_the_schedule(task_worker: Worker) -> None:
+    """Otherwise each occurrence would become a record for each queue."""
+    flows = {name: flow for name, flow in task_worker.services.flows.items() if "close_the_day" in name}
+    assert len(flows) == 2
+    assert [name for name, flow in flows.items() if flow.schedule] == [
+        "tests.django.shop.tasks.close_the_day"
+    ]
+
+
 def test_the_return_value_is_the_result(shop: Any, work_off: Work) -> None:
     result = shop.add.enqueue(1)
     work_off("add")

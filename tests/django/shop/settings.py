@@ -3,6 +3,7 @@
 import os
 
 import django
+from celery.schedules import crontab
 
 from tests.support.django_site import database_settings
 
@@ -17,7 +18,10 @@ TASKS = {
         "QUEUES": ["default", "urgent"],
         "OPTIONS": {
             "flow": {"max_retries": 1},
-            "flows": {"tests.django.shop.tasks.fail_for_good": {"max_retries": 0}},
+            "flows": {
+                "tests.django.shop.tasks.fail_for_good": {"max_retries": 0},
+                "tests.django.shop.tasks.close_the_day": {"schedule": crontab(minute="0", hour="3")},
+            },
             "page_url": "https://flower.example.net/queue",
         },
     }

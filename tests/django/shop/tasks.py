@@ -21,6 +21,10 @@ def add(one: int, two: int = 2) -> int:
     return one + two
 
 
+@task
+def close_the_day() -> None: ...
+
+
 @task(priority=40)
 def urgent() -> None: ...
 
