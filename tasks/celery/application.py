@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
 
-from celery import Celery
+from celery import Celery, signals
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing import NewRecord, send_hints
@@ -62,6 +62,8 @@ class DurableCelery(Celery):
         self._database = database
         super().__init__(main, **options)
         remember(self)
+        signals.beat_init.connect(self._commit_in_beat)
+        signals.beat_embedded_init.connect(self._commit_in_beat)
 
     def load_tasks(self) -> None:
         """Import the modules of the tasks, and register each durable task as a flow. A worker calls this method at its
@@ -156,7 +158,7 @@ class DurableCelery(Celery):
         options = self._with_parent(checked(self, name, said))
         payload = payload_of(self, args, kwargs, options)
         record = NewRecord(payload, priority=options.priority, scheduled_at=options.scheduled_at)
-        connection = self.transaction.current()
+        connection = None if self._is_called_by_celery(said) else self.transaction.current()
         if connection is None:
             with self.database.engine.begin() as own:
                 enqueued = write(own, name, record, options.task_id)
@@ -168,6 +170,20 @@ class DurableCelery(Celery):
         result = self.AsyncResult(task_id, backend=self.durable_backend)
         result.ignored = bool(options.ignore_result)
         return result
+
+    def _commit_in_beat(self, sender: Any, **_: Any) -> None:
+        """Beat calls tasks outside of the application's code, so nobody would commit a transaction of `transaction=`.
+        Celery sends this signal in the process of beat."""
+        if sender.app is self:
+            self.transaction = CallersTransaction(None, "commit")
+
+    def _is_called_by_celery(self, said: dict[str, Any]) -> bool:
+        """Whether Celery calls this task, because it is the `link` of a plain task that a message has started. Celery
+        names the parent only in such a call. The body of the plain task has ended, so nobody would commit."""
+        parent = self.current_worker_task
+        if parent is None or parent.request.is_eager or getattr(parent.request, "durable", None) is not None:
+            return False
+        return said.get("parent_id") == parent.request.id
 
     def _with_parent(self, options: CallOptions) -> CallOptions:
         parent = self.current_worker_task

@@ -38,7 +38,8 @@ STATES = {
 
 class DurableBackend(BaseBackend):
     """The result backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker
-    writes the record's outcome."""
+    writes the record's outcome. If a message started the task, `mark_as_failure` calls the tasks of its `link_error`.
+    """
 
     supports_autoexpire = True  # retention purges records
 
@@ -96,7 +97,7 @@ class DurableBackend(BaseBackend):
     def store_result(self, *arguments: Any, **options: Any) -> None:
         pass
 
-    mark_as_failure = mark_as_retry = mark_as_started = mark_as_revoked = store_result  # type: ignore[assignment]
+    mark_as_retry = mark_as_started = mark_as_revoked = store_result  # type: ignore[assignment]
 
     def mark_as_done(
         self,
