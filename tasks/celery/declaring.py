@@ -7,6 +7,7 @@ from typing import Any
 
 from ..authoring.declaration import declare
 from ..authoring.flow import Flow
+from .durable_task import with_logged_errors
 from .handler import TaskHandler
 from .queues import flow_queue
 from .refusals import refuse
@@ -66,11 +67,17 @@ def check_declared(app: Any, name: str, function: Any, options: dict[str, Any]) 
 
 
 def flow_of(app: Any, task: Any) -> Flow:
-    """Raises FlowDeclarationError."""
+    """Raises FlowDeclarationError, and NotDurableError for what the task has from annotations or from its base
+    class."""
+    for option in ("rate_limit", "expires"):
+        if value := getattr(task, option, None):
+            app.tasks.pop(task.name)
+            raise refuse(f"task {task.name}: {option}={value!r} is not supported", REFUSED[option])
     retries = [task.max_retries, (getattr(task, "retry_kwargs", None) or {}).get("max_retries", 0)]
     most = WITHOUT_END if None in retries else max(retries)
     task.most_retries = most
     task.backend = app.durable_backend
+    task.on_retry = with_logged_errors(task.on_retry)
     handler = TaskHandler(app, task)
     options: dict[str, Any] = {
         "name": task.name,

@@ -1,6 +1,8 @@
 """The methods of a durable task that differ from Celery's methods. For example, `retry()` retries the record."""
 
-from functools import cache, partial
+import logging
+from collections.abc import Callable
+from functools import cache, partial, wraps
 from typing import Any
 
 from celery import Task
@@ -8,6 +10,8 @@ from celery.exceptions import Retry
 from celery.utils.serialization import raise_with_context
 
 from .refusals import refuse
+
+logger = logging.getLogger(__name__)
 
 
 class DurableTask(Task):
@@ -112,6 +116,20 @@ class DurableTask(Task):
                 "self.update_state()", "the record has its own state; write progress into a table of your own"
             )
         return super().update_state(*arguments, **options)
+
+
+def with_logged_errors(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a hook that logs an error instead of raising it. If `on_retry` raised an error, Celery would make the
+    retry a failure."""
+
+    @wraps(hook)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return hook(*arguments, **options)
+        except Exception:
+            logger.exception("the hook %s of a task raised an error", hook.__name__)
+
+    return call
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from celery import chain, chord, group
+from celery import Task, chain, chord, group
 from sqlalchemy.orm import Session
 
 from processing_queue import QueueStoreError
@@ -126,6 +126,22 @@ def test_the_id_of_another_record_is_refused(make_shop: Callable[..., Shop]) -> 
     with pytest.raises(NotDurableError, match="the form of a record's id"):
         shop.app.send_task("shop.billing.send", [2], task_id=first.id.upper())
     assert len(shop.rows()) == 1
+
+
+def test_limits_of_annotations_and_base_classes_are_refused(shop: Shop) -> None:
+    class Limited(Task):
+        abstract = True
+        rate_limit = "5/m"
+
+    class Expiring(Task):
+        abstract = True
+        expires = 60
+
+    shop.app.conf.task_annotations = {"shop.annotated": {"rate_limit": "10/m"}}
+    for name, base in (("shop.annotated", Task), ("shop.limited", Limited), ("shop.expiring", Expiring)):
+        with pytest.raises(NotDurableError, match=r"rate_limit|expires"):
+            shop.app.task(send_invoice, name=name, base=base).name  # noqa: B018
+        assert name not in shop.app.tasks
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,21 @@ def test_the_hooks_of_a_base_class_are_called(shop: Shop) -> None:
     act.delay()
     shop.run(act)
     assert called == ["before_start", "__call__", "on_success", "after_return"]
+
+
+def test_an_error_of_the_hook_on_retry_does_not_end_the_retry(shop: Shop) -> None:
+    class Base(Task):
+        abstract = True
+
+        def on_retry(self, *_: Any) -> None:
+            raise RuntimeError("the hook's service is away")
+
+    @shop.task(bind=True, base=Base)
+    def act(self: Any) -> None:
+        self.retry(exc=ConnectionError("away"), countdown=60)
+
+    act.delay()
+    shop.run(act)
+    assert shop.row().status == "pending"
+    [attempt] = shop.worker.query("SELECT exception_type FROM record_attempts")
+    assert attempt.exception_type == "ConnectionError"
