@@ -23,6 +23,13 @@ def price() -> int:
 OPTIONS: list[dict[str, Any]] = [{}, {"transaction": lambda: None, "outside_transaction": "error"}]
 
 
+@pytest.fixture(autouse=True)
+def _only_the_application_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own beat would begin its work."""
+    for signal in (signals.beat_init, signals.beat_embedded_init):
+        monkeypatch.setattr(signal, "receivers", [])
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=["a session", "no transaction"])
 @pytest.mark.parametrize("signal", [signals.beat_init, signals.beat_embedded_init], ids=["beat", "embedded"])
 def test_beat_commits(make_shop: Callable[..., Shop], options: dict[str, Any], signal: Any) -> None:
