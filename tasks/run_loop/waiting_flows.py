@@ -5,9 +5,9 @@ one flow with many records. If a run is short, the next run begins in the transa
 
 Each process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
 with the first name. The process begins at a random flow, and stops at the flow at which another process began. Then the
-process reads again which flows wait, and goes through them in descending order. This time, the process begins just
-before the flow at which it began the first time, and stops at the flows that another process has run. So a process
-needs only a few readings of the waiting flows.
+process reads again which flows wait, and goes through them in descending order. This second walk begins with the flow
+whose name comes before that of the first walk's first flow, and stops at the flows that another process has run. So a
+process needs only a few readings of the waiting flows.
 """
 
 import random

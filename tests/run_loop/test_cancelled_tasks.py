@@ -146,7 +146,7 @@ def test_slices_and_batches_are_kept_too(
 def test_a_session_whose_last_statement_is_cancelled_is_charged_once(
     worker: Worker, at_once: None, calls: Calls, batch: bool, express: bool
 ) -> None:
-    """The session sends its last statements in the handler's own task, after the handler has returned."""
+    """After the handler has returned, the session sends its last statements in the same asyncio task."""
 
     async def one(payload: Any, session: AsyncSession) -> None:
         calls.begin()
