@@ -25,6 +25,7 @@ from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manife
 from queue_store.progress import OnProgress, RowCounter, ignore_progress
 from queue_store.queue_schema import queue_schema
 from queue_store.schedule.recurring import database_time
+from queue_store.settings import load_processor_settings
 
 # The tables in the order in which they are restored. Records come first, because inserting them adds counts, which
 # the restored counts then replace.
@@ -106,10 +107,10 @@ def restore_backup(
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
     first. If the queue has records, this deletion needs `replace`. A stop of all flows stays in force. The audit log
-    gets back the rows that only the backup has.
+    gets back the rows that only the backup has. Runs and worker processes that were alive only in the backup end.
 
-    Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue
-    has records and `replace` is False.
+    Raises what `check_fits` and `load_processor_settings` raise. Raises BackupError if the file is damaged or cannot be
+    restored, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -127,7 +128,7 @@ def _restore(
     cursor: Cursor[Any], archive: zipfile.ZipFile, manifest: Manifest, rows: RowCounter, *, replace: bool
 ) -> None:
     stops = cursor.execute(sql("backup/stops")).fetchone()
-    _make_room(cursor, replace=replace)
+    living = _make_room(cursor, replace=replace)
     for table in TABLES:
         if table == COUNTS:  # inserting the records added counts, which the backup's counts already include
             cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
@@ -135,6 +136,8 @@ def _restore(
     cursor.execute(sql("backup/restore_sequences"))
     cursor.execute(sql("backup/restore_rollup_mark"))
     cursor.execute(sql("backup/restore_stops"), stops)
+    most_strikes = {"max_crash_strikes": load_processor_settings().max_crash_strikes}
+    cursor.execute(sql("backup/end_restored"), living | most_strikes)
     cursor.execute(sql("backup/restore_audit"))
 
 
@@ -169,7 +172,8 @@ def copy_out(
     return cursor.rowcount
 
 
-def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
+def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
+    """Returns the runs and worker processes that were not over until now, as parameters of end_restored."""
     cursor.execute("SET LOCAL lock_timeout = '10s'")
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
@@ -177,10 +181,22 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     # A trigger on the table of records empties some of the other tables. So the table of records is emptied first,
     # by a statement of its own.
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
+    living = _living(cursor)
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))
     _set_audit_aside(cursor)
     cursor.execute(sql("backup/prepare_restore"))
+    return living
+
+
+def _living(cursor: Cursor[Any]) -> dict[str, list[Any]]:
+    """The locks wait for runs and worker processes that are just ending."""
+    cursor.execute(
+        SQL("LOCK TABLE {}, {}").format(*map(_in_schema, ("worker_processes", "flow_execution_logs")))
+    )
+    row = cursor.execute(sql("backup/living")).fetchone()
+    assert row
+    return dict(zip(("ids", "heartbeats"), row, strict=True))
 
 
 def _set_audit_aside(cursor: Cursor[Any]) -> None:

@@ -1,0 +1,21 @@
+-- Ends the runs and worker processes that were alive in the backup, but not just before the restore. Then rescue gives
+-- their records back without a crash strike. The others keep the heartbeats that they had just before the restore. If a
+-- flow's records fail at the first crash, its runs are not ended: their records may not be processed twice. Such a run
+-- is declared dead after the lease.
+WITH living AS (
+    SELECT id, heartbeat_at FROM unnest(%(ids)s::uuid[], %(heartbeats)s::timestamptz[]) AS living(id, heartbeat_at)
+), kept_process AS (
+    UPDATE public.worker_processes w SET heartbeat_at = living.heartbeat_at
+    FROM living WHERE w.worker_process_id = living.id AND w.state IN ('running', 'stopping')
+), ended_process AS (
+    UPDATE public.worker_processes SET state = 'ended', ended_at = clock_timestamp()
+    WHERE state IN ('running', 'stopping') AND worker_process_id <> ALL(%(ids)s::uuid[])
+), kept_run AS (
+    UPDATE public.flow_execution_logs r SET heartbeat_at = living.heartbeat_at
+    FROM living WHERE r.flow_instance_id = living.id AND r.state IN ('running', 'stopping')
+)
+UPDATE public.flow_execution_logs r
+SET state = 'ended', finished_at = clock_timestamp(), error_message = 'The queue was restored from a backup.'
+WHERE r.state IN ('running', 'stopping') AND r.flow_instance_id <> ALL(%(ids)s::uuid[])
+    AND coalesce((SELECT (f.declared ->> 'max_crash_strikes')::integer FROM public.flows f
+        WHERE f.flow_name = r.flow_name), %(max_crash_strikes)s::integer) > 1
