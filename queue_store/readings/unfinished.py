@@ -29,7 +29,9 @@ def unfinished_counts(cursor: Cursor[Any], flow_name: str) -> UnfinishedCounts:
     return the_row_as(cursor.execute(sql("readings/count_unfinished_of_flow"), parameters), UnfinishedCounts)
 
 
-def open_writers(cursor: Cursor[Any]) -> set[str]:
+def open_writers(cursor: Cursor[Any]) -> set[tuple[str, str | None]]:
     """The virtual ids of the open transactions that have written to the queue. No count includes the records of a
-    transaction that is still open."""
-    return {row[0] for row in cursor.execute(sql("readings/open_writers")).fetchall()}
+    transaction that is still open. Also the transactions that hold a snapshot, each with its snapshot. If the snapshot
+    is older than a stop, the transaction can still add records. A later statement of a READ COMMITTED transaction has
+    another snapshot, or none."""
+    return {(row[0], row[1]) for row in cursor.execute(sql("readings/open_writers")).fetchall()}

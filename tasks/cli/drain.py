@@ -41,9 +41,9 @@ NOT_EMPTY = 4
 def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
     """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
-    Workers go on processing. The command also waits for transactions that enqueued before the stop. Exits with 0 when
-    the flow is empty, and with 4 when the timeout passes first. In both cases, ingestion stays stopped afterwards. To
-    allow ingestion again, call queuectl resume FLOW --ingestion.
+    Workers go on processing. The command also waits for transactions that enqueued before the stop, and for those whose
+    snapshot may be older than the stop. Exits with 0 when the flow is empty, and with 4 when the timeout passes first.
+    In both cases, ingestion stays stopped afterwards. To allow ingestion again, call queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
@@ -62,9 +62,9 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
     elif not left.total and writer_count:
         say(
             f"It is not certain that {flow_name} is empty after {timeout_seconds:g} s: "
-            f"{plural(writer_count, 'transaction')} that wrote to the queue before the stop "
-            f"{word(writer_count, 'is', 'are')} still open. pg_stat_activity shows their sessions. "
-            "Ingestion stays stopped.",
+            f"{plural(writer_count, 'transaction')} that began before the drain "
+            f"{word(writer_count, 'is', 'are')} still open and could add records. "
+            "pg_stat_activity shows their sessions. Ingestion stays stopped.",
             err=True,
         )
     elif left.total:
@@ -82,8 +82,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait. Also returns how many transactions wrote to the
-    queue before the stop and are still open."""
+    """Returns the counts of unfinished records at the end of the wait. Also returns how many open transactions
+    wrote to the queue before the stop, or may not see the stop."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)
@@ -94,7 +94,7 @@ def _wait(
         left = look(queue, flow_name)
         now = time.monotonic()
         if (not left.total and not writers) or now >= ends_at:
-            return left, len(writers)
+            return left, len({transaction for transaction, _ in writers})
         if now - said_at >= SAY_SECONDS:
             said_at = now
             say(f"{flow_name}: {_text(left)}", err=True)
@@ -108,7 +108,7 @@ def look(queue: "DistributedProcessor", flow_name: str) -> "UnfinishedCounts":
         return unfinished_counts(cursor, flow_name)
 
 
-def _open_writers(queue: "DistributedProcessor") -> set[str]:
+def _open_writers(queue: "DistributedProcessor") -> set[tuple[str, str | None]]:
     from queue_store.readings.unfinished import open_writers
 
     with queue.database.transaction() as cursor:
