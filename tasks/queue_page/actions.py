@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from queue_store.alerting import alerts
-from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
+from queue_store.operators.dry_run import WouldChange, WouldMove, would_cancel, would_move, would_reset
 from queue_store.operators.ends import ask_to_end
 from queue_store.operators.operators import Operators
 from queue_store.operators.unknown_flows import check_movable, check_no_flow
@@ -99,12 +99,20 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
     """Move the pending and failed records of an unregistered flow name to the registered flow `to_flow`. A pending
-    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run needs no `to_flow`."""
+    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run needs no `to_flow`.
+    Without `to_flow`, it does not know which records would stay."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
-    pending, failed = _movable(name, to_flow)
+    would = _movable(name, to_flow)
     if arguments.switch("dry_run"):
-        text = f"{pending} pending and {plural(failed, 'failed record')} of {name} would be moved."
-        return {"affected": pending + failed, "counts": {"asked": 0, "skipped": 0}, "text": text}
+        movable = (
+            f"{would.pending} pending and {plural(would.failed, 'failed record')} of {name} would be moved"
+        )
+        stays = f"; {would.skipped} {word(would.skipped, *NOT_MOVED)}" if would.skipped else ""
+        return {
+            "affected": would.pending + would.failed,
+            "counts": {"asked": 0, "skipped": would.skipped},
+            "text": f"{movable}{stays}.",
+        }
     done = _operators().move(name, arguments.needed_text("to_flow"), actor=actor)
     counts = WouldChange(len(done.pending_ids) + len(done.failed_ids), 0, len(done.skipped_ids))
     return _answer(counts, _records("", f"moved to {to_flow}"), NOTHING, NOT_MOVED)
@@ -143,20 +151,19 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """Returns the numbers of pending and of failed records with this flow name. Raises UnknownFlowError if `to_flow` is
-    not a registered flow, or if no record has the name. Raises RegisteredFlowError if the name is a registered flow,
-    and BadInputError for too many records."""
+def _movable(name: str, to_flow: str | None) -> WouldMove:
+    """Returns how many records with this flow name a move would take, and how many would stay. Raises UnknownFlowError
+    if `to_flow` is not a registered flow, or if no record has the name. Raises RegisteredFlowError if the name is a
+    registered flow, and BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:
             check_no_flow(cursor, name)
         else:
             check_movable(cursor, name, to_flow)
-        found = next((f for f in read_flow_counts(cursor) if f.flow_name == name), None)
-    pending, failed = (found.pending, found.failed) if found else (0, 0)
-    if pending + failed > MATCHES_AT_MOST:
-        raise BadInputError(f"more than {MATCHES_AT_MOST} records: use queuectl move {name} FLOW")
-    return pending, failed
+        found = next(iter(read_flow_counts(cursor, name)), None)
+        if found and found.pending + found.failed > MATCHES_AT_MOST:
+            raise BadInputError(f"more than {MATCHES_AT_MOST} records: use queuectl move {name} FLOW")
+        return would_move(cursor, name, to_flow)
 
 
 def _operators() -> Operators:

@@ -36,7 +36,7 @@ function buttons(name, done) {
 function buttonsOfNone(name, meant, done, moved) {
   return el("div", { class: "queue-buttons" },
     button("Move to a flow", { action: "move", body: { flow: name }, dryRun: true, done: moved,
-      question: `${name} is not a flow: no worker processes its records. They are moved to a flow, with their attempts.`,
+      question: `${name} is not a flow: no worker processes its records. They are moved to a flow, with their attempts. A pending record stays if an unfinished record of that flow has its dedup_key.`,
       fields: [["to_flow", "Flow", { required: true, maxlength: 63, value: meant }]] }),
     cancelAll(name, done), records(name));
 }
