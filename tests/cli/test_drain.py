@@ -20,7 +20,7 @@ def handler(payload: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _configured(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def configured(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUEUECTL_ACTOR", "Olga")
     monkeypatch.setattr(app.conf, "broker_url", "redis://here")
     monkeypatch.setattr(drain, "LOOK_SECONDS", 0.02)

@@ -12,22 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from queue_store.readings.unfinished import open_writers
-from tasks.app import app
 from tasks.cli import drain, main
+from tests.cli.test_drain import configured, handler
 from tests.support.flow_runs import Worker
 
+__all__ = ["configured"]
+
 INSERT = "INSERT INTO processing_queue (flow_name) VALUES ('handler')"
-
-
-def handler(payload: int) -> None:
-    """Does nothing."""
-
-
-@pytest.fixture(autouse=True)
-def _configured(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUEUECTL_ACTOR", "Olga")
-    monkeypatch.setattr(app.conf, "broker_url", "redis://here")
-    monkeypatch.setattr(drain, "LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture
