@@ -10,6 +10,7 @@ from queue_store.errors import PayloadRejectedError
 from .codec import rejected
 
 _PLACE = re.compile(r"(.*) - at `\$(.*)`", re.DOTALL)
+_VALUE = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)  # names the value, which may be secret
 _MISSING = re.compile(r"missing required field `(.+?)`")
 
 
@@ -48,10 +49,10 @@ class MsgspecCodec:
 
 def _placed(message: str) -> tuple[str, str]:
     """Splits msgspec's message into the path of the field and the problem. In msgspec's message, the path comes after
-    the problem. If a field is missing, msgspec gives the path of the enclosing object, and this function adds the
-    field."""
+    the problem. The problem is returned without the value of the payload. If a field is missing, msgspec gives the path
+    of the enclosing object, and this function adds the field."""
     found = _PLACE.fullmatch(message)
     problem, path = (found[1], f"payload{found[2]}") if found else (message, "payload")
     if missing := _MISSING.search(problem):
         return f"{path}.{missing[1]}", "a required field is missing"
-    return path, problem
+    return path, _VALUE.sub(r"\1", problem)

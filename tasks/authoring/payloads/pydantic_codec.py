@@ -49,8 +49,8 @@ class PydanticCodec:
         try:
             return self._validate(encoded)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            raise rejected([(path_of(problem["loc"]), problem["msg"]) for problem in found]) from None
+            found = error.errors(include_url=False, include_input=False)
+            raise rejected([(path_of(problem["loc"]), _text(problem)) for problem in found]) from None
         except RecursionError:
             raise PayloadRejectedError("payload", "nested too deeply for its type") from None
 
@@ -89,6 +89,14 @@ class PydanticCodec:
 
     def schema(self) -> dict[str, Any]:
         return self._schema
+
+
+def _text(problem: Any) -> str:
+    """The text of a problem. Pydantic's text for the tag of a union names the value, which may be secret."""
+    if problem["type"] != "union_tag_invalid":
+        return str(problem["msg"])
+    details = problem["ctx"]
+    return f"The tag {details['discriminator']} is not one of the expected tags: {details['expected_tags']}"
 
 
 def _dumped(serialize: Callable[..., Any], value: Any, mode: Literal["json", "python"] = "json") -> Any:
