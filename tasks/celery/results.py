@@ -38,8 +38,7 @@ STATES = {
 
 class DurableBackend(BaseBackend):
     """The result backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker
-    writes the record's outcome. If a message started the task, `mark_as_failure` calls the tasks of its `link_error`.
-    """
+    writes the record's outcome. If a message started the task, `mark_as_failure` calls the message's `link_error`."""
 
     supports_autoexpire = True  # retention purges records
 

@@ -64,7 +64,7 @@ def enqueue(
     """Enqueue each line of a CSV or JSONL file (- is standard input).
 
     A CSV file needs a header: its names become the payload's keys. Without --skip-invalid, either all lines are
-    enqueued or none. A CSV record whose end is unknown cannot be skipped, so nothing is enqueued.
+    enqueued or none. An invalid CSV record with quotes cannot be skipped, because its end is unknown.
 
     A line that does not fit the type of the flow's payload is refused. The error message says where in the payload the
     wrong value is. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that

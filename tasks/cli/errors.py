@@ -72,9 +72,11 @@ def meaning_of(error: Exception) -> Failure | None:
 def _not_utf8(error: Exception, arguments: Sequence[str]) -> Failure | None:
     """Paths may hold any byte. All other text goes to the database, whose driver raises UnicodeEncodeError for text
     that was not UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        return None
     actor = os.environ.get("QUEUECTL_ACTOR", "")
     wrong = [text for text in (*arguments, actor) if not _is_encodable(text)]
-    if not isinstance(error, UnicodeEncodeError) or not wrong:
+    if not wrong:
         return None
     return Failure(
         f"{ascii(wrong[0])[:80]} is not UTF-8: save the script that calls queuectl as UTF-8.", WRONG_USAGE

@@ -178,9 +178,10 @@ class RecordFile:
                     self._problem(first_line, f"has {len(row)} fields, but the header has {len(header)}")
 
     def _not_csv(self, first_line: int, error: csv.Error) -> None:
-        """If the record has several lines, or an open quote, nobody can know where the next record begins."""
+        """A record without a quote ends with its line. If the record has a quote, the beginning of the next record is
+        unknown: a field in quotes can have several lines."""
         self._is_utf8()
-        self.is_torn = self.line_number > first_line or self._last_line.count('"') % 2 == 1
+        self.is_torn = self.line_number > first_line or '"' in self._last_line
         end = ". The end of this record is unknown, so no later line was read" if self.is_torn else ""
         self._problem(first_line, f"is not CSV: {error}{end}")
 

@@ -25,6 +25,8 @@ from .task_library import InvalidTask
 
 CELERY_QUEUE = "flows"  # the Celery queue for Django's queue `default`
 
+SCHEDULE = ("schedule", "schedule_payload")
+
 
 def declare_tasks() -> dict[str, Flow]:
     """The flows of all tasks whose backend is one of ours, by the name of the flow. Raises FlowDeclarationError."""
@@ -42,9 +44,6 @@ def declare_tasks() -> dict[str, Flow]:
 def celery_queue(queue_name: str) -> str:
     """The Celery queue for a queue of Django. A worker with `-Q flows` serves Django's queue `default`."""
     return CELERY_QUEUE if queue_name == "default" else queue_name
-
-
-SCHEDULE = ("schedule", "schedule_payload")
 
 
 def _flows_of(path: str) -> list[Flow]:

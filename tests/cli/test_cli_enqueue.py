@@ -135,7 +135,11 @@ SKIPPED: dict[str, tuple[bytes, str, list[int]]] = {
         [2, 3],
     ),
     "a line between two lines": (b'n,note\n1,"first\nM\xfcller\nthird"\n2,b\n', "line 3: is not UTF-8", [2]),
-    "a quote in the middle": (b'n,note\n1,"1"x\n2,"1"\n', "line 2: is not CSV", [2]),
+    "a long field without a quote": (
+        b"n,note\n1," + b"x" * 1_100_000 + b"\n2,b\n",
+        "line 2: is not CSV",
+        [2],
+    ),
 }
 
 
@@ -152,6 +156,8 @@ def test_skip_invalid_skips_a_whole_csv_record(
 
 
 UNKNOWN_ENDS = {
+    "a quote in the middle": b'n,note\n1,"1"x\n2,"1"\n',
+    "an open quote after an even number of quotes": b'n,note,more,last\n1,a"b,"c"x,"d\n2,e,f,g\n",h,i,j\n',
     "a quote never closed": b'n,note\n1,"a\n2,b\n3,c\n',
     "an error, and then an open quote": b'n,note\n1,"a"x,"b\n2,c\n"\n3,d\n',
     "an error after an open quote": b'n,note\n1,"a\n2"x\n3,c\n',
