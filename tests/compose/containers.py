@@ -11,6 +11,10 @@ from tests.compose.podman import APPLICATION, POSTGRES, REDIS, Podman
 
 OVERRIDE = Path(__file__).with_name("override.yaml")
 SERVICES = ("worker", "control", "beat", "flower")
+HOSTS_WITH_FLOWS = """
+    SELECT count(DISTINCT hostname) FROM worker_processes JOIN flows ON flow_name = ANY (flow_names)
+    WHERE celery_queue = ANY (celery_queues)
+"""
 
 
 class Containers:
@@ -32,7 +36,8 @@ class Containers:
 
     def up(self) -> None:
         """Starts the services in compose.yaml's order. Also runs the health checks, because Podman runs health checks
-        by itself only with systemd."""
+        by itself only with systemd. Then waits until the workers have registered their flows: a container whose process
+        lives is healthy, even if the process could not reach Postgres yet."""
         self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")
@@ -42,6 +47,12 @@ class Containers:
         self.compose("up", "--detach", "--no-build", "--no-deps", *SERVICES)
         for service in SERVICES:
             self.wait_until_healthy(service)
+        workers = self.names("worker")
+        until(
+            lambda: int(self.sql(HOSTS_WITH_FLOWS)) >= len(workers),
+            "each worker has registered its flows",
+            lambda: self.logs(*workers),
+        )
 
     def down(self) -> None:
         self.compose("down", "--volumes", "--timeout", "30", check=False)
@@ -70,7 +81,8 @@ class Containers:
         return {status: int(count) for status, count in (line.split() for line in lines)}
 
     def is_healthy(self, name: str) -> bool:
-        return "unhealthy" not in self.podman.run("podman", "healthcheck", "run", name, check=False)
+        """False if the check fails, and also if Podman cannot run the check."""
+        return self.podman.succeeds("podman", "healthcheck", "run", name)
 
     def wait_until_healthy(self, service: str) -> None:
         names = self.names(service)

@@ -62,14 +62,14 @@ class Podman:
 
     def run(self, *command: str | Path, check: bool = True, given: str = "", **environment: str) -> str:
         """Returns the output of the command, from both streams. `given` is its standard input."""
-        answer = subprocess.run(
-            command, env=self.environment | environment, input=given,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        answer = self._execute(command, given, environment)
         assert answer.returncode == 0 or not check, (
             f"{command} ended with {answer.returncode}:\n{answer.stdout}"
         )
         return answer.stdout
+
+    def succeeds(self, *command: str | Path) -> bool:
+        return self._execute(command, "", {}).returncode == 0
 
     def make_images(self) -> None:
         if not self._has(BASE):
@@ -88,6 +88,14 @@ class Podman:
     def forget_old_images(self) -> None:
         """Removes unnamed images older than a day. The base image is kept: it takes minutes to make."""
         self.run("podman", "image", "prune", "--force", "--filter", "until=24h", check=False)
+
+    def _execute(
+        self, command: tuple[str | Path, ...], given: str, variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=self.environment | variables, input=given,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     def _has(self, image: str) -> bool:
         return bool(self.run("podman", "images", "--quiet", "--filter", f"reference={image}").strip())
