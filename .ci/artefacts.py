@@ -48,7 +48,6 @@ def export_commit(place: Path) -> None:
 
 
 def build(source: Path, kind: str, target: Path) -> Path:
-    """Return the new file."""
     target.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(target)]
     answer = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)

@@ -62,7 +62,6 @@ run it in a container of the image.
 
 
 def bill() -> str:
-    """The bill of materials of a worker's libraries."""
     run("make", "--silent", "sbom")
     components = json.loads(BILL.read_text())["components"]
     digest = hashlib.sha256(BILL.read_bytes()).hexdigest()

@@ -40,14 +40,18 @@ FULL = QUICK | {"peers": peers.measure}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("workloads", nargs="*", help="which, all when none is named")
-    parser.add_argument("--full", action="store_true", help="with peers and ten million finished rows")
-    parser.add_argument("--records", type=int, default=0, help="how many pass in one measurement")
+    parser.add_argument("workloads", nargs="*", help="default: all, but peers only with --full")
+    parser.add_argument(
+        "--full", action="store_true", help="also measure peers, and a table with ten million finished rows"
+    )
+    parser.add_argument("--records", type=int, default=0, help="the number of records in one measurement")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--many", type=int, default=0, help="after how many records the memory is compared")
-    parser.add_argument("--name", help="of the report; default: quick or full")
+    parser.add_argument(
+        "--many", type=int, default=0, help="the number of records after which the memory growth is measured"
+    )
+    parser.add_argument("--name", help="the name of the report (default: quick or full)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the directory of the report")
-    parser.add_argument("--peer", default="", help="compare with this one only (part of its name)")
+    parser.add_argument("--peer", default="", help="compare only with this peer (part of its name)")
     options = parser.parse_args()
     unknown = set(options.workloads) - set(FULL)
     if unknown:

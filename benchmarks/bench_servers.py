@@ -47,7 +47,6 @@ class BenchServers:
         return {**os.environ, "DATABASE_URL": self.url, "CELERY_BROKER_URL": self.broker_url}
 
     def cpu_seconds(self) -> float:
-        """The CPU seconds of the server and its sessions."""
         return server_cpu_seconds(self.postgres_pid)
 
     def with_another_database(self, name: str) -> "BenchServers":

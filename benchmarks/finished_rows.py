@@ -77,7 +77,7 @@ def make_rows(url: str, row_count: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
         connection.execute("SELECT setval('processing_queue_id_seq', %(last)s)", {"last": FREE_IDS})
-        connection.execute("SET session_replication_role = replica")  # no triggers: counts are made below
+        connection.execute("SET session_replication_role = replica")  # no triggers; counts follow below
         for statement in FLEET:
             connection.execute(statement, {"flows": FLOWS})
         for first in range(1, row_count + 1, CHUNK):

@@ -184,7 +184,6 @@ def beat(url: str, ended: threading.Event, run: Run) -> None:
 
 
 def fold(url: str, ended: threading.Event) -> None:
-    """Folds the counts, as the control worker does."""
     database = manager(url)
     while not ended.wait(FOLD_SECONDS):
         rollups.fold(database)
@@ -196,7 +195,7 @@ def as_role(url: str, role: str) -> str:
 
 
 def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tuple[float, float]:
-    """The execution time, in milliseconds, of all statements of the role, and that of its claims."""
+    """Returns two execution times in milliseconds: that of all statements of the role, and that of its claims."""
     row = connection.execute(EXECUTED, {"role": role}).fetchone()
     assert row is not None
     return row[0], row[1]
@@ -208,7 +207,6 @@ def sessions_of(connection: psycopg.Connection[Any], role: str) -> set[int]:
 
 
 def show_slowest(connection: psycopg.Connection[Any]) -> None:
-    """Prints the monitoring statements that take the most time."""
     rows = connection.execute(
         "SELECT mean_exec_time, left(regexp_replace(query, '\\s+', ' ', 'g'), 90) FROM pg_stat_statements s"
         " JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'watching' ORDER BY total_exec_time DESC LIMIT 5"

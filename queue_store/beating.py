@@ -1,4 +1,5 @@
-"""Heartbeats while a call works: the call may take longer than the time after which its row counts as abandoned."""
+"""Sends heartbeats during a long call. Without heartbeats, the database row of that call would soon count as
+abandoned."""
 
 import logging
 import threading

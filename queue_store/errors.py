@@ -49,7 +49,7 @@ class SchemaVersionError(QueueStoreError):
 
 
 class ClaimLostError(QueueStoreError):
-    """A record is no longer owned by this run under this claim number."""
+    """This run no longer owns a record under the claim number with which the run claimed it."""
 
     def __init__(self, record_ids: list[int]) -> None:
         self.record_ids = record_ids

@@ -16,7 +16,8 @@ COUNT_LIMIT = 1_000
 KEY_LIMIT = 10_000  # For each flow, a look makes at most this many steps from order key to order key.
 
 # For each flow, the order key after which the next look begins, if this process' last look found nothing. A key of
-# another database, or of records that are gone, does no harm: after the last key, a look begins with the first key.
+# another database, or of records that are gone, does no harm: a look that reaches the last key continues with the
+# first key.
 _stopped_at_keys: dict[str, str] = {}
 
 
@@ -131,7 +132,7 @@ class FlowTuning:
 
     @property
     def max_runs(self) -> int | None:
-        """None: any number."""
+        """None means any number of runs."""
         return self.max_runs_override or self.declared_max_runs
 
 

@@ -1,5 +1,5 @@
-"""When a figure is worth a warning, and when it is critical. The defaults come from the operations runbook on which
-this system is based. That runbook gave two pairs of thresholds for failed records. We use the pair from its alert
+"""The thresholds at which a figure is worth a warning, or is critical. The defaults come from the operations runbook on
+which this system is based. That runbook gave two pairs of thresholds for failed records. We use the pair from its alert
 levels: 50 and 100.
 
 A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least

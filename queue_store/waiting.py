@@ -76,8 +76,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 
 class Poll:
-    """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers to
-    the manager, only while somebody waits. If a poll always referred to its manager, the WeakKeyDictionary `_polls`
+    """Asks for all awaited records of one manager, in a thread of its own. While nobody waits, there is no thread, and
+    the poll does not refer to the manager. If a poll always referred to its manager, the WeakKeyDictionary `_polls`
     could never free that manager."""
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
     allowed = settings.enqueue_by_message
     if not allowed:
         raise QueueStoreError(
-            "enqueueing by message is off: name the flows that messages may enqueue for in ENQUEUE_BY_MESSAGE"
+            "enqueueing by message is off: ENQUEUE_BY_MESSAGE must name the flows for which messages may enqueue"
         )
     if EVERY_FLOW not in allowed and flow_name not in allowed:
         raise QueueStoreError(f"ENQUEUE_BY_MESSAGE does not name the flow {ascii(flow_name)[:64]}")
@@ -95,7 +95,6 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
 
 
 def trace_context_of(request: Any) -> str | None:
-    """The trace context of the message's sender, if a header contains it."""
     traceparent = getattr(request, "traceparent", None)
     return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None
 

@@ -14,8 +14,8 @@ from tests.support.schemas import TEST_SCHEMA, VARIABLE
 from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
 from tests.support.store import Store, store_on
 
-# A shell makes background processes ignore SIGINT, and their child processes ignore it, too. With the default handler,
-# tests can interrupt the processes that they start.
+# A shell makes background processes ignore SIGINT, and their child processes ignore it, too. So this process restores
+# Python's default handler. Then tests can interrupt the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-Z_]+)$")
@@ -30,15 +30,14 @@ LONGEST_FILES = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start processes take longest, so they run first. If a long file began last, one process would work on
-    it while the others are idle."""
+    """Files that start processes take longest, so they run first. If a long file began last, one pytest process would
+    work on it while the other pytest processes are idle."""
     rank = {stem: number for number, stem in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: (rank.get(item.path.stem, len(rank)), item.path.parent.name not in LONGEST))
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """One Postgres server for the whole test session."""
     with running_postgres() as server:
         yield server
 
@@ -66,14 +65,12 @@ def database_cleaner(postgres_server: PostgresServer, database_url: str) -> Data
 
 @pytest.fixture
 def clean_database_url(database_url: str, database_cleaner: DatabaseCleaner) -> str:
-    """The shared database, emptied for this test."""
     database_cleaner.clean()
     return database_url
 
 
 @pytest.fixture
 def database(clean_database_url: str) -> Iterator[DatabaseManager]:
-    """A DatabaseManager on the emptied database."""
     manager = connect(clean_database_url)
     yield manager
     manager.dispose()
@@ -97,14 +94,12 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """One Redis server for the whole test session."""
     with running_redis() as url:
         yield url
 
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[redis.Redis]:
-    """A client of the Redis server, which is emptied for this test."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
         yield client
@@ -139,6 +134,6 @@ def store(database: DatabaseManager) -> Iterator[Store]:
 
 @pytest.fixture
 def worker(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """The services of a worker process, in this process, on the emptied database."""
+    """The services of a worker process, but in pytest's own process, on the emptied database."""
     with running_worker(clean_database_url, monkeypatch) as running:
         yield running

@@ -1,5 +1,5 @@
-"""PgQueuer on asyncpg, with batches of 100. Throughput is measured in drain
-mode, and latency in continuous mode, in which PgQueuer listens for notifications of new jobs."""
+"""PgQueuer on asyncpg, with batches of 100. Throughput is measured in drain mode. Latency is measured in continuous
+mode, in which PgQueuer listens for notifications of new jobs."""
 
 import asyncio
 import json

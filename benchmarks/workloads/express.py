@@ -1,5 +1,5 @@
-"""Compares the speed and the cost of flows that become express automatically with those of the same flows with
-`express=False`."""
+"""Compares the speed and the cost of two kinds of flows with the same handlers. One kind becomes express automatically.
+The other kind has `express=False`."""
 
 from benchmarks.figures import compare
 from benchmarks.session import Session

@@ -19,7 +19,7 @@ CASES = {
 
 
 def measure(session: Session) -> None:
-    """The ideal rate is the lower of the rate that the waits allow and the rate of handlers that do not wait."""
+    """The ideal rate is the lower of two rates: the rate that the waits allow, and the rate of no-op handlers."""
     with running_worker(session.servers, PROCESSES) as worker:
         seconds = min(3.0, session.records / 10_000)
         limit = _median(session, worker, "no_op", session.records)

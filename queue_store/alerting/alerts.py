@@ -97,8 +97,8 @@ def update(
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
     """The recipients at this escalation step: the log and the contact of this step. In an emergency, all contacts
-    are recipients. The same holds at the first step of an alert that a contact cannot be reached, because this contact
-    may be the only one of the step."""
+    are recipients. If the alert says that a contact cannot be reached, all contacts are recipients of its first step,
+    because the unreachable contact may be the only one of that step."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]
@@ -132,8 +132,8 @@ def count_open_alerts(cursor: Cursor[Any]) -> dict[str, int]:
 
 
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
-    """Unresolved alerts, the worst first, then those that were resolved within the last `resolved_seconds`. At most
-    500 alerts in all."""
+    """Unresolved alerts, the worst first, and after them the alerts that were resolved within the last
+    `resolved_seconds`. At most 500 alerts in all."""
     return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 

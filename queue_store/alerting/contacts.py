@@ -25,7 +25,8 @@ FORGOTTEN_AFTER_SECONDS = 7 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """`process_kind`, `hostname`, `pid`: the process that last had a channel. `waiting_count`: unsent notifications."""
+    """`process_kind`, `hostname`, `pid`: the process that last registered the contact. `waiting_count`: unsent
+    notifications."""
 
     contact: str
     process_kind: str

@@ -46,7 +46,7 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def describe(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The keys that the results of all monitoring functions have."""
+    """The part that the results of all monitoring functions have in common."""
     ordered = by_severity(findings)
     return {
         "findings": [finding.as_dict() for finding in ordered],

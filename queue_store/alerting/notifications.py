@@ -1,4 +1,4 @@
-"""Who was notified of an alert, and who will be notified next."""
+"""The contacts that were notified of an alert, and the contact that will be notified next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class SentOrNot:
     """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped or without channel.
 
     Failing: sending the notification failed, and will be tried again. Dropped: the alert was resolved, or somebody
-    called `forget`, before the notification was sent. Without channel: no process has registered the contact, or none
-    since the contact was forgotten."""
+    called `forget`, before the notification was sent. Without channel: no process has registered the contact, or no
+    process has registered it again since it was forgotten."""
 
     alert_id: int
     contact: str

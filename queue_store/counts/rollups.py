@@ -38,7 +38,7 @@ class Correction:
 
 
 def fold(database: DatabaseManager) -> int:
-    """Fold the waiting deltas and, once a minute, store how deep the queue is. Returns how many deltas were folded:
+    """Fold the waiting deltas. Once a minute, also store the depth of the queue. Returns how many deltas were folded:
     0 if none waited, or if another process is folding at this moment."""
     folded = 0
     for _ in range(STEPS_AT_ONCE):

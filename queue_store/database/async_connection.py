@@ -67,7 +67,7 @@ class AsyncHeldConnection:
         except BaseException as error:
             try:
                 await outer.rollback()
-            except Exception:  # noqa: BLE001  (the connection is lost: what came before says why)
+            except Exception:  # noqa: BLE001  (the connection is lost: `error` says why)
                 await self.invalidate()
             url = self._connection.engine.url
             meaning = translated(error, url)

@@ -197,7 +197,6 @@ def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
 
 
 def _reason(url: Address, error: BaseException) -> str:
-    """The message of the driver in one line, without the password."""
     reason = " ".join(str(cause_of(error)).split())[:600].rstrip(".?")
     for secret in (url.password, url.query.get("password")):
         reason = reason.replace(str(secret), "***") if secret else reason

@@ -64,7 +64,6 @@ class HeldConnection:
             self._pool.give_back(driver)
 
     def close(self) -> None:
-        """Give the connection back."""
         driver, self._driver = self._driver, None
         if driver is not None:
             self._pool.give_back(driver)

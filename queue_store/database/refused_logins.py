@@ -1,4 +1,4 @@
-"""What to do when the server answers, but does not let this login into this database.
+"""Advice for the case that the server answers, but refuses the login.
 
 A refused connection has no SQLSTATE in the driver, so the message texts of Postgres and PgBouncer identify the reason.
 """
@@ -23,7 +23,7 @@ ADMIT = "Add a line for this host, login and database to the server's pg_hba.con
 
 
 def advice_on_login(url: Address, reason: str) -> str | None:
-    """What to do about a refusal for this reason; None if the reason does not concern the login. The advice may name
+    """The advice for a refusal with this reason; None if the reason does not concern the login. The advice may name
     the database and the login, but never the password."""
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):

@@ -8,7 +8,7 @@ ROLES = ("producer", "flow_producer", "worker", "monitor", "admin")
 
 
 def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
-    """Create the roles that are missing, and grant each role its rights. May be repeated. Returns the roles' names.
+    """Create the roles that are missing, and grant each role its rights. Idempotent. Returns the roles' names.
 
     Waits while a migration or another caller runs, because Postgres refuses concurrent changes of the same privileges.
     Needs a login that owns the tables. If a role is missing, the login also needs the right to create roles. Raises

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent. If two callers migrate at the same time, the second one
-    waits for the first. A newer schema that serves this code is left alone.
+    waits for the first. A newer schema that is compatible with this code stays unchanged.
 
-    Raises SchemaVersionError if a newer schema does not serve this code, if this code can no longer migrate the schema,
-    or if the encoding of a new database cannot hold every text. Also raises SchemaVersionError if a migration would
-    remove something that the code of a running worker needs.
+    Raises SchemaVersionError if a newer schema is not compatible with this code, if this code can no longer migrate the
+    schema, or if the encoding of a new database cannot hold every text. Also raises SchemaVersionError if a migration
+    would remove something that the code of a running worker needs.
     """
     current = _current_version(engine)
     if not is_known(current):
@@ -75,8 +75,8 @@ class Migration:
 
 
 def missing_migrations(engine: "Engine") -> list[Migration]:
-    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError if a newer schema does not serve
-    this code, or if this code can no longer migrate the schema."""
+    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError if a newer schema is not
+    compatible with this code, or if this code can no longer migrate the schema."""
     current = _current_version(engine)
     if not is_to_be_migrated(current):
         return []
@@ -132,8 +132,8 @@ def current_version(engine: "Engine") -> str | None:
 
 
 def _current_version(engine: "Engine") -> str | None:
-    """The version of the schema. If this code does not know the returned version, the schema is newer and serves this
-    code. Raises SchemaVersionError for any other schema that this code cannot migrate."""
+    """The version of the schema. A version that this code does not know is returned only if the schema is newer and
+    compatible with this code. Otherwise raises SchemaVersionError."""
     current = current_version(engine)
     if is_known(current):
         return current
@@ -144,7 +144,7 @@ def _current_version(engine: "Engine") -> str | None:
 
 def _check_that_it_serves(current: str, found_mark: str | None) -> None:
     """`current`: a version that this code does not know. Raises SchemaVersionError unless that schema is newer and
-    serves this code."""
+    compatible with this code."""
     if is_too_old(current) or not serves_this_code(found_mark or ""):
         raise SchemaVersionError(_refusal(current))
 
@@ -172,7 +172,7 @@ def _check_encoding(engine: "Engine") -> None:
 
 def _spare_older_workers(engine: "Engine") -> None:
     with engine.connect() as connection:
-        if _ask(connection, "migration/compatible") == mark():  # nothing is removed
+        if _ask(connection, "migration/compatible") == mark():  # then no migration removes anything
             return
         workers = (
             connection.exec_driver_sql(

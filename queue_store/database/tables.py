@@ -1,5 +1,5 @@
-"""The tables that applications read or join, as SQLAlchemy metadata. The migrations create these tables;
-`create_all` must not. Constraints, triggers and indexes of the database are not repeated here."""
+"""The tables that applications read or join, as SQLAlchemy metadata. The migrations create these tables, so do not
+call `create_all`. Constraints, triggers and indexes of the database are not repeated here."""
 
 from typing import Any
 

@@ -8,8 +8,8 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 
 # The oldest code that can work on the newest schema. The value is the last migration that the oldest code knows. A
-# migration that expands the schema leaves the value as it is. If a migration contracts the schema, its author raises
-# the value, and says so in the docstring of the migration.
+# migration that expands the schema does not change the value. If a migration contracts the schema, its author raises
+# the value, and says so in the docstring of the migration. See docs/upgrading.md.
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
@@ -61,7 +61,7 @@ def is_known(version: str | None) -> bool:
 
 
 def described(version: str | None) -> str:
-    """A version that this code can work on, for people. Says so if the version is newer than this code."""
+    """The text for a version that this code can work on. The text says whether the version is newer than this code."""
     newer = "" if version == latest_version() else ", which is newer and serves this release: nothing to do"
     return f"{version}{newer}"
 

@@ -115,8 +115,8 @@ def enqueue_many(
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its own:
     if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes the last of
     these rows. Raises the same errors as `enqueue`, but a running record does not stop "replace": see
-    `EnqueuedMany.running_positions`. A PayloadRejectedError about a row names the row, unless the database refused the
-    value. A DuplicateRecordError names the key.
+    `EnqueuedMany.running_positions`. A PayloadRejectedError about a row names the row. But if the database refused the
+    value, the error does not name the row. A DuplicateRecordError names the key.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

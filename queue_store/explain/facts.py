@@ -134,8 +134,7 @@ class Facts:
 
     @property
     def record(self) -> RecordFacts:
-        """The record itself. Use this property only in a reason that explains a record, not in one that explains a
-        flow."""
+        """Use this property only in a reason that explains a record, not in one that explains a flow."""
         assert self._record is not None
         return self._record
 

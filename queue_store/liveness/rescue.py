@@ -102,9 +102,8 @@ class Rescue:
                 return rescued
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
-        """Write the number of the overdue records and the first SHOWN_IDS of their ids to the log and to the audit
-        log. A record is overdue only if somebody changed the tables by hand, or if a run has held it for longer than
-        the timeout."""
+        """A record is overdue only if somebody changed the tables by hand, or if a run has held it for longer than the
+        timeout."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")

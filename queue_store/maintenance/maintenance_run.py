@@ -97,7 +97,7 @@ def _abandon_silent_runs(database: DatabaseManager) -> None:
 
 
 def _beat(cursor: Cursor[Any], run_id: int, affected_count: int | None = None) -> bool:
-    """Returns whether the execution is still running. Without `affected_count`, the stored count stays as it is."""
+    """Returns whether the execution is still running. If `affected_count` is None, the stored count does not change."""
     parameters = {"id": run_id, "affected_count": affected_count}
     return cursor.execute(sql("maintenance/beat_maintenance_run"), parameters).fetchone() is not None
 

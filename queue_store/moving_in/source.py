@@ -82,7 +82,8 @@ def _sql(text: str) -> SQL:
 
 
 def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[str], system: str) -> list[str]:
-    """Returns the names of all columns, in their order. Raises QueueStoreError."""
+    """Returns the names of all columns of the table, in their order. Raises QueueStoreError if the table or one of the
+    `columns` is missing."""
     named = table.as_string(cursor.connection)
     row = cursor.execute("SELECT to_regclass(%s)::oid", (named,)).fetchone()
     if row is None or row[0] is None:
@@ -101,8 +102,8 @@ def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[st
 
 
 def require_all_moved(cursor: Cursor[Any], job_ids: Sequence[Any], table: Identifier) -> None:
-    """Raises QueueStoreError, which rolls the batch back, unless the cursor's last statement changed as many rows as
-    there are ids."""
+    """Compares the number of ids with the number of rows that the cursor's last statement changed. If they differ,
+    raises QueueStoreError, which rolls the batch back."""
     if cursor.rowcount != len(job_ids):
         raise QueueStoreError(
             f"{len(job_ids)} waiting rows of {table.as_string(cursor.connection)} were to be moved, but "

@@ -1,1 +1,1 @@
-"""What operators do: reset, cancel, purge, pause, stop; dry runs and backups."""
+"""The operators' actions: reset, cancel, purge, pause, stop; dry runs and backups."""

@@ -86,8 +86,8 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError if the backup and the database have different schema versions, unless backups of both versions
-    fit into the newest schema."""
+    """Raises BackupError if the backup does not fit into the schema of the database. The two schema versions may differ
+    only if backups of both versions fit into the newest schema."""
     version = schema.version_of(database)
     versions = {manifest.schema_version, version}
     if len(versions) > 1 and not all(map(has_todays_tables, versions)):
@@ -107,10 +107,11 @@ def restore_backup(
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
     first. If the queue has records, this deletion needs `replace`. A stop of all flows stays in force. The audit log
-    gets back the rows that only the backup has. Runs and worker processes that were alive only in the backup end.
+    gets back the rows that only the backup has. Runs and worker processes that were alive in the backup, but not just
+    before the restore, are ended. backup/end_restored.sql names an exception.
 
-    Raises what `check_fits` and `load_processor_settings` raise. Raises BackupError if the file is damaged or cannot be
-    restored, or if the queue has records and `replace` is False.
+    Raises the errors of `check_fits` and `load_processor_settings`. Raises BackupError if the file is damaged or cannot
+    be restored, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -173,7 +174,8 @@ def copy_out(
 
 
 def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
-    """Returns the runs and worker processes that were not over until now, as parameters of end_restored."""
+    """Deletes the present rows. Returns the runs and worker processes that have not ended yet, as parameters of
+    end_restored."""
     cursor.execute("SET LOCAL lock_timeout = '10s'")
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:

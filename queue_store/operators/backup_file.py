@@ -22,7 +22,7 @@ DAMAGES = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedErro
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. `columns`: the columns of each table, in the order in which COPY wrote them."""
+    """The contents of a backup. `columns`: the columns of each table, in the order in which COPY wrote them."""
 
     made_at: str
     schema_version: str

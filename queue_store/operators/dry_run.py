@@ -12,8 +12,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class WouldChange:
-    """`asked_count`: processing records that would be asked to stop. `skipped_count`: records that would stay as
-    they are."""
+    """`asked_count`: processing records that would be asked to stop. `skipped_count`: records that would not
+    change."""
 
     changed_count: int
     asked_count: int
@@ -44,7 +44,7 @@ def would_cancel(cursor: Cursor[Any], record_ids: list[int], *, pending_only: bo
 
 
 def would_move(cursor: Cursor[Any], flow_name: str, to_flow_name: str | None) -> WouldMove:
-    """Without `to_flow_name`, no record would stay."""
+    """If `to_flow_name` is None, no record counts as skipped."""
     parameters = {"flow_name": flow_name, "to_flow_name": to_flow_name}
     with index_plans(cursor):
         row = cursor.execute(sql("operators/count_to_move"), parameters).fetchone()

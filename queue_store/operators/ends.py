@@ -41,7 +41,7 @@ class EndResult:
 
 @dataclass(frozen=True, slots=True)
 class EndAnswer:
-    """What became of a request to end a handler."""
+    """The result of a request to end a handler."""
 
     is_ended: bool
     text: str

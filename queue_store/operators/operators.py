@@ -1,4 +1,5 @@
-"""What operators do to the queue. Each transaction that changes something also writes a row of audit_log."""
+"""The changes that operators make to the queue. Each transaction that changes something also writes a row of
+audit_log."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -234,8 +235,7 @@ class Operators:
     def _change(
         self, actor: str, action: str, statement: str, parameters: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """Change one chunk of records. The audit log names the first 20 ids, the last id, and the search, if there was
-        one."""
+        """The audit log names the first 20 ids, the last id, and the search, if there was one."""
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {

@@ -43,7 +43,7 @@ def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError if `to_flow_name` is not registered. Also raises what check_no_flow raises for
+    """Raises UnknownFlowError if `to_flow_name` is not registered. Also raises the errors of `check_no_flow` for
     `flow_name`."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
@@ -62,7 +62,7 @@ def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
 def move(
     database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor: str, on_progress: OnProgress
 ) -> MoveResult:
-    """Move the pending and failed records of the name to a flow, in chunks. Raises what check_movable raises."""
+    """Move the pending and failed records of the name to a flow, in chunks. Raises the errors of `check_movable`."""
     with database.transaction() as cursor:
         check_movable(cursor, flow_name, to_flow_name)
     done, after_id, done_count = MoveResult(), 0, 0

@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
 
 RECENT_DEATH_SECONDS = 3600.0
-GONE_LIMIT = 2000  # this many silent and dead processes are read, and every living one
+GONE_LIMIT = 2000  # the largest number of silent and dead processes that are read
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ class HungHandler:
 
     @property
     def text(self) -> str:
-        """Names the record, the process and the host, and says how long the handler has run."""
         handler = self.handler
         usual = "its usual time is not known"
         if self.usual_seconds is not None:
@@ -86,7 +85,6 @@ def _judge(
     baselines: Mapping[str, Baseline],
     thresholds: Thresholds,
 ) -> list[HungHandler]:
-    """The handlers that have been quiet for longer than their flow allows."""
     hung: list[HungHandler] = []
     for handler in in_hand:
         usual_seconds = _usual_seconds(day.get(handler.flow_name), baselines.get(handler.flow_name))

@@ -1,4 +1,4 @@
-"""Which payloads the records of a flow may hold."""
+"""The payloads that the records of a flow may hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

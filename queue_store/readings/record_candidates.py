@@ -65,7 +65,7 @@ def candidates_of_runs(
         for kind in (False, True)
     )
     # A search by a status other than `processing` needs no processing records. A search without a status also reads the
-    # table.
+    # table, and finds the remaining processing records there.
     lacks_records = len(attempted) > RECORDS_AT_MOST or (
         status == "processing" and len(processing) > RECORDS_AT_MOST
     )

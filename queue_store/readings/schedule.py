@@ -1,4 +1,4 @@
-"""Whether the schedule runs."""
+"""The state of the schedule: whether a beat runs, and which entries are late or have failed."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the database server says about itself and its connections."""
+"""Facts about the database server and its connections."""
 
 import logging
 from dataclasses import dataclass

@@ -25,8 +25,7 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """`roles`: those of our roles that the login has. `missing`: one sentence for each right that one of our roles
-    lacks."""
+    """`roles`: our roles that the login has. `missing`: one sentence for each right that one of our roles lacks."""
 
     login: str
     is_owner: bool

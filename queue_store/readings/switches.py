@@ -1,4 +1,4 @@
-"""What operators have stopped: ingestion, all processing, and the flows that are paused."""
+"""The stops that operators have made: stopped ingestion, stopped processing, and paused flows."""
 
 from dataclasses import dataclass
 from datetime import datetime

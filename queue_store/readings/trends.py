@@ -1,4 +1,4 @@
-"""How deep the queue was, which values are usual, and how reliably the database could be reached."""
+"""The depth of the queue over time, the usual values of each flow, and how reliably the database could be reached."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -30,8 +30,10 @@ def unfinished_counts(cursor: Cursor[Any], flow_name: str) -> UnfinishedCounts:
 
 
 def open_writers(cursor: Cursor[Any]) -> set[tuple[str, str | None]]:
-    """The virtual ids of the open transactions that have written to the queue. No count includes the records of a
-    transaction that is still open. Also the transactions that hold a snapshot, each with its snapshot. If the snapshot
-    is older than a stop, the transaction can still add records. A later statement of a READ COMMITTED transaction has
-    another snapshot, or none."""
+    """The open transactions that have written to the queue, and the open transactions that hold a snapshot. Each is
+    returned as its virtual id and its snapshot, which is None for a transaction that has written.
+
+    No count includes the records of an open transaction. A transaction whose snapshot is older than a stop does not see
+    the stop, so it can still add records. The next statement of a READ COMMITTED transaction has a new snapshot, and
+    sees the stop."""
     return {(row[0], row[1]) for row in cursor.execute(sql("readings/open_writers")).fetchall()}

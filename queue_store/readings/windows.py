@@ -1,4 +1,4 @@
-"""What happened in a window that ends now."""
+"""The counts and durations of a window of time that ends now."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields

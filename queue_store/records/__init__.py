@@ -1,1 +1,1 @@
-"""What a record is: its payload, its outcomes, its progress."""
+"""The parts of a record: its payload, its outcomes, its progress."""

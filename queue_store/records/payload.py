@@ -27,7 +27,7 @@ _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb d
 _LEAVES = frozenset((str, int, bool, type(None), UUID))
 _CONTAINERS = frozenset((dict, list, tuple))
 _NUMBERS = frozenset((int, float))
-_MANY = 16  # from here on, one look at all values of a list is quicker than one look at each
+_MANY = 16  # for lists of this length or more, one check of all values is quicker than a check of each value
 _type_of: Callable[[object], type[Any]] = type
 
 
@@ -113,7 +113,7 @@ def _are_ordinary_numbers(values: list[Any]) -> bool:
 
 def _is_ordinary_member(value: Any, kind: type[Any]) -> bool:
     """Whether the value is a member of an Enum, and orjson writes it as the rule says. If the Enum has a metaclass of
-    its own, orjson may write the text or the number that the member is, instead of its value."""
+    its own, and the member is itself a text or a number, orjson may write the member instead of its value."""
     if not issubclass(kind, Enum):
         return False
     held = value.value

@@ -19,8 +19,9 @@ class Record:
     """A claimed record. `(id, flow_instance_id, claim_number)` is the fence in everything that a run writes about
     the record.
 
-    `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded on demand: decoding them in every
-    record took a fifth of a worker's CPU. Decoding on demand also keeps one bad payload from breaking its batch."""
+    `jsonb` and the `…_microseconds` hold the values that Postgres sent. They are decoded on demand: decoding them in
+    every record took a fifth of a worker's CPU. Decoding on demand also keeps one bad payload from breaking its
+    batch."""
 
     id: int
     claim_number: int
@@ -61,7 +62,6 @@ class Record:
         return self._instant(self.claimed_microseconds)
 
     def _instant(self, microseconds: int) -> datetime:
-        """The instant in the time zone of the database session."""
         return (_POSTGRES_EPOCH + timedelta(microseconds=microseconds)).astimezone(self.timezone)
 
     @property

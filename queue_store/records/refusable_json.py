@@ -1,4 +1,4 @@
-"""Quick looks at stored JSON: whether it must be checked in full before a handler receives it."""
+"""Quick checks that say whether stored JSON must be checked in full before a handler receives it."""
 
 MAXIMUM_DEPTH = 100
 
@@ -8,7 +8,8 @@ _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH
 _NO_BRACKETS = bytes(set(range(256)).difference(b'[]{}"'))
-_INNERMOST = (b"{}", b"[]", b"{}", b"[]")  # what `may_be_deep` takes away, at most one level with each
+# `may_be_deep` removes these pairs, one after the other. Each removal takes away at most one level.
+_INNERMOST = (b"{}", b"[]", b"{}", b"[]")
 
 
 def may_be_refused(encoded: bytes) -> bool:

@@ -57,7 +57,7 @@ class HeldSlice:
         self._transaction = transaction
         self._cursor = cursor
         self._is_over = False  # whether the slice's transaction is over
-        self._counted = len(records)  # in the run's counts, which its heartbeat writes
+        self._counted = len(records)  # how many of these records are in the run's counts
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
         run.counts.records_held = len(records)
@@ -66,9 +66,9 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns what was written, and
-        the ids of the claimed records: all ids of the `rest`, unless the run is dead. `is_last`: if nothing
-        is due, end the run and begin its successor in the same transaction. Raises what HeldConnection.transaction
-        raises. A second call does the same as `settle_again`."""
+        the ids of the claimed records: all ids of the `rest`, or none if the run is dead. `is_last`: if nothing
+        is due, end the run and begin its successor in the same transaction. Raises the errors of
+        HeldConnection.transaction. A second call works like `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -86,9 +86,9 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """Do what `settle` does, after a call of `settle` whose COMMIT may or may not have happened. A row is written
-        only if it still has the mark of this slice. The mark proves that nobody has changed the row since the slice
-        locked it, and that nobody else works on the record."""
+        """Repeat `settle` after a call whose COMMIT may or may not have happened. A row is written only if it still has
+        the mark of this slice. The mark proves that nobody has changed the row since the slice locked it, and that
+        nobody else works on the record."""
         run = self._run
         written, parameters = Written(), self._parameters(self._mark)
         with run.held.transaction() as cursor:
@@ -194,8 +194,8 @@ def write_held(
     *,
     patient: bool = True,
 ) -> tuple[Written, set[int]]:
-    """`end`: how the run ends in this transaction, if it may end. `written`: what was written before, if anything.
-    Unless `patient`, follow-up records wait only briefly for locks."""
+    """`end`: how the run ends in this transaction, if it may end. `written`: the outcomes that were written before, if
+    there are any. Unless `patient`, follow-up records wait only briefly for locks."""
     statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
     writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
     pipeline = cursor.connection.pipeline()

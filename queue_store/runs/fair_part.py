@@ -23,7 +23,7 @@ def fair_part(run: Run, most_each: int) -> FairPart:
     """Returns how many due records the run's process may hold. Only records at or after the run's position count.
     `most_each`: the largest part that the caller can use. The records are shared among the processes that have a run of
     the flow and the idle processes that serve the flow. The number of these processes is at most the flow's limit of
-    runs. Raises what HeldConnection.transaction raises."""
+    runs. Raises the errors of HeldConnection.transaction."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

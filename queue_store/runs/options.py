@@ -1,4 +1,4 @@
-"""What a run needs to know about its flow, and what the run counts."""
+"""The options of a run, and its counts."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from queue_store.records.record import Record, Written
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least 0.
-    `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its own.
-    `first_slice`: the number of due records if the run is to begin with an express slice, otherwise 0. But if the flow
-    has suspects, other runs or no due record, the run begins with a claim."""
+    """`max_retries`: how many attempts may follow the first one; at least 0. `record_class`: the class of the claimed
+    records; a flow whose payloads have a type needs a class of its own. `first_slice`: the number of due records if the
+    run is to begin with an express slice, otherwise 0. But if the flow has suspects, other runs or no due record, the
+    run begins with a claim."""
 
     flow_name: str
     batch_size: int
@@ -22,7 +22,7 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunCounts:
-    """What a run has done so far, as stored in flow_execution_logs."""
+    """The run's work so far. flow_execution_logs stores these counts."""
 
     batch_count: int = 0
     records_claimed: int = 0

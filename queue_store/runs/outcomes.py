@@ -82,7 +82,6 @@ def follow_up_parameters(outcomes: Sequence[Outcome], written: Written) -> list[
 
 
 def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: Written) -> None:
-    """Enqueue the follow-up records of the accepted outcomes."""
     if has_follow_ups(outcomes):
         for follow_up in follow_up_parameters(outcomes, written):
             rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()

@@ -1,4 +1,4 @@
-"""Where a run looks for its next batch.
+"""The position at which a run looks for its next batch.
 
 A claim empties one priority level after the other, the most urgent first. The position holds a cursor for each level:
 the lowest `(scheduled_at, id)` of the records that were last claimed at this level. Without the cursors, every claim
@@ -36,7 +36,8 @@ from queue_store.records.record import Record
 from queue_store.runs.sessions import run_parameters
 
 LEVELS = tuple(range(10))
-_BEGINNING = ("1999-12-30 00:00Z", 0)  # before 2000 begins in the time zone of any session that migrated
+# Earlier than any `scheduled_at`: the schema allows none before 2000, in the time zone of the session that migrated.
+_BEGINNING = ("1999-12-30 00:00Z", 0)
 WALK_SHARE = 0.05  # the largest share of time for claims without a cursor
 LONGEST_PAUSE_SECONDS = 8.0  # so that a rescued record is found within twenty seconds
 SHORT_WALK_SECONDS = 0.02

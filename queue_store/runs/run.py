@@ -58,7 +58,7 @@ class Run:
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # it is unknown whether this run has begun
-    _first_batch: list[Record] = field(default_factory=list[Record])  # empty if a slice comes first
+    _first_batch: list[Record] = field(default_factory=list[Record])  # empty if the run begins with a slice
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -98,9 +98,9 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register the run and claim its first batch in one transaction. Without records, nothing is written. If a
-        slice comes first, the run is only registered. A successor returns the batch that the previous run has claimed
-        for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
+        """Register the run and claim its first batch in one transaction. If the claim finds no record, nothing is
+        written. A run that begins with a slice is registered without a claim. A successor returns the batch that the
+        previous run claimed for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:
@@ -123,7 +123,7 @@ class Run:
         """Take over the first batch. Call this after the COMMIT of the transaction that registered the run."""
         self.is_registered = True
         self._first_batch = self._claimed(records)
-        self.last_was_full = self.last_was_full or not records  # without records, a slice comes first
+        self.last_was_full = self.last_was_full or not records  # an empty batch: the run begins with a slice
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the flow
@@ -164,14 +164,14 @@ class Run:
         return written
 
     def write_again(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes after a COMMIT that may or may not have happened. Does not send what that COMMIT wrote."""
+        """Write outcomes after a COMMIT that may or may not have happened. Sends only what is not written yet."""
         return self.write(outcomes, again=True)
 
     def write_in(
         self, cursor: Cursor[Any], outcomes: Sequence[Outcome], *, again: bool = False, patient: bool = True
     ) -> Written:
-        """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`. `again`: do
-        what `write_again` does. Unless `patient`, follow-up records wait only briefly for locks."""
+        """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`. `again`: see
+        `write_again`. Unless `patient`, follow-up records wait only briefly for locks."""
         written = Written()
         outcomes = unwritten(cursor, self.parameters, outcomes, written) if again else outcomes
         if statements := self.outcome_statements(outcomes):

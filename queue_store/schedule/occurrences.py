@@ -72,8 +72,8 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 def skip_removed(cursor: Cursor[Any], entries: Sequence[str], late_seconds: float) -> None:
     """Skips the late occurrences whose entry is not in `entries`, the schedule of the leading beat. During a deploy,
     some workers may still have the entry. So an occurrence is skipped only if it was due more than `late_seconds` ago,
-    and no worker has sent a heartbeat for it in the last `late_seconds`. Occurrences of recurring flows stay as they
-    are."""
+    and no worker has sent a heartbeat for it in the last `late_seconds`. Occurrences of recurring flows are never
+    skipped here."""
     parameters = {"entries": list(entries), "late_seconds": late_seconds}
     cursor.execute(sql("schedule/skip_removed_occurrences"), parameters)
 

@@ -21,8 +21,8 @@ from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase, note_usabl
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`notifications_sent`: how many notifications this check sent. Notifications which say that the database can be
-    used again are not counted. None with `notify=False`."""
+    """`notifications_sent`: how many notifications this check sent, or None with `notify=False`. Notifications which
+    say that the database can be used again are not counted."""
 
     findings: list[Finding]
     notifications_sent: int | None = None
@@ -32,7 +32,7 @@ def check_queue(
     database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
 ) -> CheckResult:
     """With `notify=False` this check neither stores alerts nor sends anything. `process_kind`: the kind of this
-    process. Operators see the kind next to the contacts that this process has channels to.
+    process. Operators see this kind next to the contacts to which this process has channels.
 
     If the database cannot be reached, does not answer or takes no writes, this problem is the only finding. With
     `notify=True`, the contacts are notified of this finding. Raises SchemaVersionError if the schema must be
@@ -60,7 +60,7 @@ def report_unusable(
     database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
 ) -> CheckResult:
     takes_no_writes = isinstance(error, ReadOnlyServerError)
-    if takes_no_writes and notify:  # the server answered
+    if takes_no_writes and notify:  # the server answered, so it can be reached
         UnusableDatabase(database, settings, UNREACHABLE).is_back()
     finding = Finding(
         code=TAKES_NO_WRITES if takes_no_writes else UNREACHABLE,

@@ -87,7 +87,7 @@ def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) 
             channel.send(message)
         except ChannelError as error:
             problems.append(redact(str(error)))
-        except Exception as error:  # noqa: BLE001  (whatever a channel's library raises, the others go on)
+        except Exception as error:  # noqa: BLE001  (an error in one channel's library does not stop the other channels)
             problems.append(type(error).__name__)
     return "; ".join(problems) if len(problems) == len(channels) else None
 
@@ -114,7 +114,6 @@ def message_of(notification: Notification) -> dict[str, Any]:
 
 
 def trial_message(contact: str) -> dict[str, Any]:
-    """A test message, which says that nothing is wrong."""
     return {
         "notification_id": "test",
         "notice_id": "test",

@@ -17,10 +17,10 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
-# A process that cannot use the database reports the problem again within QUIET_SECONDS. A process that does not check
-# the queue reports the end of the problem only if no process of the machine reported the problem in QUIET_SECONDS.
-# Perhaps the server has too few connections, and only some processes can connect. If a login may not be the sentinel,
-# its process waits for QUIET_SECONDS instead.
+# A process that cannot use the database reports the problem again within QUIET_SECONDS. Other processes of the machine
+# may be able to connect, for example if the server has too few connections for all processes. If such a process does
+# not check the queue, it reports the end of the problem only after QUIET_SECONDS without a report. A process whose
+# login may not be the sentinel waits for QUIET_SECONDS, and then reports the end.
 QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",
@@ -88,7 +88,6 @@ class UnusableDatabase:
         return len(notified)
 
     def _notify(self, recipients: list[str], change: str, finding: Finding, since: float) -> list[str]:
-        """Returns the contacts that were reached."""
         problems = fan_out_to_contacts(lambda c: self._deliver(c, change, finding, since), recipients)
         return [contact for contact, problem in problems.items() if problem is None]
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # for the status and headers, however slowly their bytes arrive
+ANSWER_SECONDS = 10.0  # for the whole status and headers, even if their bytes arrive slowly
 # IPv6 networks whose addresses contain an IPv4 address, and the byte where the IPv4 address begins. The IPv4 address
 # is checked, because a gateway would connect us to it.
 TRANSLATED = (

@@ -1,4 +1,4 @@
-"""What a handler may read about its record, and what it may report while it works."""
+"""The context of a record: facts that a handler may read, and methods with which it reports."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ PROGRESS_LIMIT_BYTES = 8_192
 
 
 class RunSide(Protocol):
-    """What a context needs from the run that the record belongs to."""
+    """The members of a run that a context uses."""
 
     @property
     def max_retries(self) -> int: ...

@@ -52,7 +52,7 @@ _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "session_settings": ("a tuple of names, such as ('app.tenant', 'role')", is_setting_names),
     "backoff": ("a Backoff or a function", lambda value: isinstance(value, Backoff) or callable(value)),
     "schedule": (
-        "celery's crontab(), or schedule() with a run_every above 0 and of at most a year",
+        "celery's crontab(), or schedule() with a run_every of more than 0 and at most a year",
         lambda value: isinstance(value, crontab) or is_every_so_often(value),
     ),
 }
@@ -192,7 +192,7 @@ def _check_together(flow: Flow) -> None:
             "a batch handler has no FlowContext of its own: the records it is given are FlowContexts"
         )
     if flow.schedule_payload is not None and flow.schedule is None:
-        raise ValueError("schedule_payload says what a scheduled record holds: it needs a schedule")
+        raise ValueError("schedule_payload is the payload of scheduled records: it needs a schedule")
 
 
 def _check_transaction(flow: Flow) -> None:

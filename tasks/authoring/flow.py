@@ -114,7 +114,6 @@ class Flow:
 
     @property
     def celery_queue(self) -> str:
-        """The name of the flow's Celery queue in the broker."""
         return celery_queue_name(self.queue)
 
     @property

@@ -115,7 +115,6 @@ def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
 
 
 def all_flows() -> list[Flow]:
-    """All loaded flows, of every Celery queue."""
     return list(_flows.values())
 
 
@@ -141,6 +140,5 @@ def find_flow(name: str) -> Flow | None:
 
 
 def place_of(flow: Flow) -> str:
-    """The module and the name of the flow's handler."""
     handler = flow.handler
     return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

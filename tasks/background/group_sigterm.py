@@ -1,4 +1,4 @@
-"""What SIGTERM does in a pool child, and in the processes that handlers fork there.
+"""The effect of SIGTERM in a pool child, and in the processes that handlers fork there.
 
 A SIGTERM to the whole process group also reaches the children. While a child starts, the first SIGTERM only asks it to
 stop. Once the child has started, billiard installs its own signal handler
@@ -52,6 +52,6 @@ def _let_sigterm_through() -> None:
 
 def _end_at_sigterm() -> None:
     """A SIGTERM that has arrived since the fork ends this process now."""
-    if signal.getsignal(signal.SIGTERM) in OF_A_CHILD:  # a handler of the application stays
+    if signal.getsignal(signal.SIGTERM) in OF_A_CHILD:  # a signal handler of the application stays in place
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _let_sigterm_through()

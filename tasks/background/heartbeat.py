@@ -25,7 +25,7 @@ from .recycling import recycle_when_full
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how soon a stop is noticed
-CLOCK_SECONDS = 20.0  # between two comparisons of this host's clock with the database's
+CLOCK_SECONDS = 20.0  # the time between two comparisons of this host's clock with the database's
 FOLD_SECONDS = 30.0  # the time between two folds of one process, in case beat sends no fan_out
 
 

@@ -1,4 +1,4 @@
-"""Work without a hint. An idle worker process looks for due records that nobody has taken, so that records are
+"""Starts runs without a hint. An idle worker process looks for due records that nobody has taken, so that records are
 processed even if the broker is unreachable or no beat runs. The idle poll is a thread, because the main thread waits
 for Celery."""
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 BROKER_AWAY_POLL_SECONDS = 0.5
 LOOK_SECONDS = 0.2
-NEXT_RUN_SECONDS = 0.02  # so that a task that waits for the end of the run can begin
+NEXT_RUN_SECONDS = 0.02  # a short pause, in which a task that waits for the end of the run can begin
 
 
 class IdlePoll(threading.Thread):
@@ -40,8 +40,8 @@ class IdlePoll(threading.Thread):
 
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and this
-        method waits for the end of the run. `timeout_seconds` limits the wait only if the worker is shutting down. If a
-        new child replaces this child, the run can finish its record."""
+        method waits for the end of the run. `timeout_seconds` limits the wait only if the worker is shutting down.
+        Otherwise a new child replaces this child, and the run can finish its record."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:

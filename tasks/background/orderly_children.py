@@ -1,4 +1,4 @@
-"""When the children of a worker may begin to work, and when they are asked to stop. Celery itself reports only a start
+"""Tells the children of a worker when they may begin to work, and asks them to stop. Celery itself reports only a start
 with a broker, and only some of the ways in which a worker ends."""
 
 import threading
@@ -38,8 +38,9 @@ def _work_without_broker(consumer: Any) -> None:
 
 
 def _stop_before_a_cancel(consumer: Any) -> None:
-    """After SIGQUIT or a second Ctrl-C, Celery sends a signal to each child that works on a message, and waits for the
-    children, before it closes the pool."""
+    """Asks the children to stop before Celery cancels their messages. After SIGQUIT or a second Ctrl-C, Celery sends a
+    signal to each child that works on a message, and waits for the children. Celery closes the pool only after this
+    wait."""
     cancel = consumer.cancel_active_requests
 
     def stop_and_cancel() -> None:

@@ -52,7 +52,8 @@ def serve_other_tasks(worker_app: Celery) -> None:
 
 
 def trace_other_tasks(worker_app: Celery, hostname: str | None) -> None:
-    """Celery has already built the tracers of a spawned child when the child loads the applications' tasks."""
+    """Builds the missing tracers. In a spawned child, Celery builds tracers before the child loads the applications'
+    tasks."""
     for name, task in worker_app.tasks.items():
         if task.__trace__ is None:
             task.__trace__ = build_tracer(name, task, worker_app.loader, hostname, app=worker_app)

@@ -51,7 +51,7 @@ class Sentinel(threading.Thread):
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
         last check began less than CHECK_SECONDS ago. A process that makes no check knows from its UPDATE of the lease
-        that the server takes writes. In this case, the first process of a worker notifies the contacts if an outage
+        that the server takes writes. If it is the first process of its worker, it notifies the contacts when an outage
         that this machine reported is over. It also sends the waiting notifications that it has channels for.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""

@@ -32,9 +32,9 @@ class DurableCelery(Celery):
     session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside of
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
     With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
-    ["shop.billing.*"]. The other tasks stay as they are. `on_crash`: what to do with a task whose process died, "fail"
-    or "repeat". A task with `acks_late=True` is repeated, whatever `on_crash` says. `database`: the database of the
-    queue. If it is None, the settings name the database.
+    ["shop.billing.*"]. All other tasks remain plain Celery tasks. `on_crash`: what to do with a task whose process
+    died, "fail" or "repeat". A task with `acks_late=True` is always repeated. `database`: the database of the queue. If
+    it is None, the settings name the database.
 
     Raises NotDurableError for wrong values.
     """
@@ -143,8 +143,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """Every call that Celery would send as a message comes through here. `retries` is set when Celery
-        itself retries a task that a message, not a record, started. Such a retry is also sent as a message."""
+        """Every call that Celery would send as a message comes through here. `retries` is set when Celery itself
+        retries a task that was started by a message and not by a record. Such a retry is also sent as a message."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries"):
             return super().send_task(name, args, kwargs, **said)
@@ -172,14 +172,15 @@ class DurableCelery(Celery):
         return result
 
     def _commit_in_beat(self, sender: Any, **_: Any) -> None:
-        """Beat calls tasks outside of the application's code, so nobody would commit a transaction of `transaction=`.
-        Celery sends this signal in the process of beat."""
+        """Beat calls tasks outside of the application's code, where nobody would commit the caller's transaction. So in
+        beat, each call commits its record at once. Celery sends this signal in the process of beat."""
         if sender.app is self:
             self.transaction = CallersTransaction(None, "commit")
 
     def _is_called_by_celery(self, said: dict[str, Any]) -> bool:
-        """Whether Celery calls this task, because it is the `link` of a plain task that a message has started. Celery
-        names the parent only in such a call. The body of the plain task has ended, so nobody would commit."""
+        """Whether Celery itself calls this task, as the `link` of a plain task that a message has started. Celery names
+        the parent only in such a call. By then, the body of the plain task has ended, so nobody would commit a
+        transaction of the caller."""
         parent = self.current_worker_task
         if parent is None or parent.request.is_eager or getattr(parent.request, "durable", None) is not None:
             return False

@@ -16,7 +16,7 @@ from .payloads import link_of
 from .refusals import refuse
 
 CELERYS_OWN = "celery.*"
-CLEAN_UP = "celery.backend_cleanup"  # beat sends it, if the results of plain tasks do not expire on their own
+CLEAN_UP = "celery.backend_cleanup"  # sent by beat if the results of plain tasks do not expire on their own
 PARTS = {"celery.chain": ("tasks",), "celery.group": ("tasks",), "celery.chord": ("header", "body")}
 INSTEAD = "our workers run none of Celery's own tasks; call the task once for each of its arguments"
 CHORD_INSTEAD = "our workers run none of Celery's own tasks; chords need a result_backend such as Redis"
@@ -52,12 +52,13 @@ def _check_options(app: Any, options: Mapping[str, Any]) -> None:
 
 
 def _check_part(app: Any, signature: Mapping[str, Any]) -> None:
-    """The worker that runs the preceding task calls this part with options that a durable task refuses."""
+    """Refuses a durable task, because the worker of the preceding task would call it with options that durable tasks
+    refuse."""
     name = signature["task"]
     if app.is_durable(name):
         raise refuse(
             f"a chain, a chord, several links or a link_error with {name}",
-            "it is a durable task; let the task before it call it, or pass it alone as link=",
+            "this task is durable; let the preceding task call it, or pass only this task as link=",
         )
     if name == "celery.chord" and _needs_unlock(app):
         raise _celerys_own("celery.chord_unlock")
@@ -79,7 +80,7 @@ def _check_link(app: Any, signature: Mapping[str, Any]) -> None:
 
 
 def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
-    """Whether Celery calls the function of this errback itself, with the request, the error and the traceback."""
+    """Whether Celery itself calls the function of this errback, with the request, the error and the traceback."""
     header = getattr(app.tasks.get(signature["task"]), "__header__", None)
     if header is None or isinstance(header, partial):
         return False

@@ -16,7 +16,7 @@ WITHOUT_END = 1_000_000  # retries
 MOST_DECLARED = 1_000
 UNWRITTEN_SECONDS = 0.02  # how long an outcome may wait to be written if the task must not be repeated
 REFUSED = {
-    "rate_limit": "limit how many run at a time with `queuectl tune`",
+    "rate_limit": "`queuectl tune` limits how many of its runs work at a time",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "serializer": "records hold JSON",
     "compression": "Postgres compresses large payloads on its own",
@@ -67,8 +67,8 @@ def check_declared(app: Any, name: str, function: Any, options: dict[str, Any]) 
 
 
 def flow_of(app: Any, task: Any) -> Flow:
-    """Raises FlowDeclarationError, and NotDurableError for what the task has from annotations or from its base
-    class."""
+    """Raises FlowDeclarationError. Raises NotDurableError for an unsupported option that comes from annotations or from
+    the task's base class."""
     for option in ("rate_limit", "expires"):
         if value := getattr(task, option, None):
             app.tasks.pop(task.name)

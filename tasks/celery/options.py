@@ -1,5 +1,5 @@
-"""The options of a call. Each option is kept or refused, or it is ignored if it has no meaning for a record. No unknown
-option is dropped silently, unless its value is empty (None, False, 0 or an empty container)."""
+"""The options of a call. Each option is kept or refused, or it is ignored if it has no meaning for a record. An unknown
+option is refused, unless its value is empty (None, False, 0 or an empty container)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -91,8 +91,8 @@ def check_task_id(name: str, task_id: Any) -> None:
 
 
 def _ignored(app: Any, name: str, value: Any) -> bool | None:
-    """Returns None if the call does not override the declaration. Celery adds the declared value to each call, so a
-    False that only repeats the declaration does not count."""
+    """Returns None if the call does not override the declaration. Celery adds the declared value to each call. So a
+    False in the call does not override a declared False."""
     if value is None or (not value and getattr(app.tasks.get(name), "ignore_result", None) is False):
         return None
     return bool(value)

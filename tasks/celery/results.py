@@ -1,4 +1,4 @@
-"""What `AsyncResult` reads. The record of the task replaces a result backend."""
+"""The result backend of durable tasks. `AsyncResult` reads the state and the result from the task's record."""
 
 import math
 import re
@@ -110,7 +110,7 @@ class DurableBackend(BaseBackend):
         too large, an application with a `result_backend` gets EncodeError, which fails the task. In any other
         application, such a result is not kept."""
         running: Any = getattr(request, "durable", None)
-        if running is None or request.ignore_result or result is None:  # Celery 5.6 asks only the declaration
+        if running is None or request.ignore_result or result is None:  # Celery 5.6 sees only the declaration
             return
         try:
             plain = as_json(result, "result")

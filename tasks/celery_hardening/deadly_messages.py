@@ -1,5 +1,5 @@
 """Counts the pool children that ended while they worked on a message. Celery gives such a message back to the broker
-(`reject_on_worker_lost`). Without a bound, a message that ends each child would circulate without end."""
+(`reject_on_worker_lost`). Without a bound, a message that ends each child would be delivered again and again."""
 
 from billiard.common import human_status
 from billiard.pool import EX_RECYCLE

@@ -106,7 +106,7 @@ class ResilientConsumer(Consumer):
                 receive(message)
             except self.connection_errors + self.channel_errors:
                 raise
-            except Exception as error:  # noqa: BLE001  (Celery expects few kinds; the others end the worker)
+            except Exception as error:  # noqa: BLE001  (Celery catches few kinds of errors; any other ends the worker)
                 self._drop(message, error)
 
         return on_task_received
@@ -169,8 +169,9 @@ class ResilientConsumer(Consumer):
         maintain_pool()
 
     def _trust_new_children(self) -> None:
-        """Celery kills a child whose first message Celery has not read in time. Without an event loop, Celery reads no
-        messages of children, so it would kill each child that was started a while ago."""
+        """Makes Celery forget which children it still waits for. Celery kills a child whose first message it has not
+        read in time. Without an event loop, Celery reads no messages of children, so it would kill each child that was
+        started a while ago."""
         waiting = getattr(getattr(self.pool, "_pool", None), "_waiting_to_start", None)
         if waiting:
             waiting.clear()

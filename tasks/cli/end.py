@@ -79,7 +79,7 @@ def _wait(
     for one in waiting:
         text = (
             f"process {one.pid} on {one.hostname} was asked and has not answered; if it stays silent, rescue gives the "
-            "record back when its lease ends"
+            "record back when the lease of the process ends"
         )
         answers[one.record_id] = EndAnswer(False, text)
     return answers

@@ -63,12 +63,12 @@ def enqueue(
 ) -> None:
     """Enqueue each line of a CSV or JSONL file (- is standard input).
 
-    A CSV file needs a header: its names become the payload's keys. Without --skip-invalid, either all lines are
+    A CSV file needs a header, whose names become the payload's keys. Without --skip-invalid, either all lines are
     enqueued or none. An invalid CSV record with quotes cannot be skipped, because its end is unknown.
 
-    A line that does not fit the type of the flow's payload is refused. The error message says where in the payload the
-    wrong value is. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that
-    is stored in the database checks the line, and no value is converted.
+    A line that does not fit the type of the flow's payload is refused. The error message names the path of the wrong
+    value in the payload. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema
+    that is stored in the database checks the line, and no value is converted.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")
@@ -116,7 +116,6 @@ def _due(rows: Iterable[Any], delay: timedelta) -> Iterator[Any]:
 
 @contextmanager
 def _progress(lines: RecordFile) -> Generator[Iterator[Any]]:
-    """Shows a progress bar on stderr if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -70,8 +70,8 @@ def meaning_of(error: Exception) -> Failure | None:
 
 
 def _not_utf8(error: Exception, arguments: Sequence[str]) -> Failure | None:
-    """Paths may hold any byte. All other text goes to the database, whose driver raises UnicodeEncodeError for text
-    that was not UTF-8."""
+    """Finds the argument that is not UTF-8. A path may hold any byte. All other text goes to the database, whose driver
+    raises UnicodeEncodeError for text that was not UTF-8."""
     if not isinstance(error, UnicodeEncodeError):
         return None
     actor = os.environ.get("QUEUECTL_ACTOR", "")
@@ -130,9 +130,9 @@ def _advice_on_rights() -> str:
     from queue_store.queue_schema import role_name
 
     return (
-        f"The login in DATABASE_URL lacks a right. Commands that only look need {role_name('monitor')}, and all others "
-        f"{role_name('admin')}. Call `queuectl grant-roles` as the owner, then GRANT the role to the login. A login "
-        f"with {role_name('producer')} enqueues with the library or by SQL, not with queuectl."
+        f"The login in DATABASE_URL lacks a right. Commands that only read need {role_name('monitor')}. All other "
+        f"commands need {role_name('admin')}. Call `queuectl grant-roles` as the owner, then GRANT the role to the "
+        f"login. A login with {role_name('producer')} enqueues with the library or by SQL, not with queuectl."
     )
 
 

@@ -47,7 +47,7 @@ YEAR_HOURS = 24 * 365
 HOURS = BoundedNumber(0, 10 * YEAR_HOURS, min_open=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
@@ -114,9 +114,7 @@ class Progress:
 
     def __call__(self, operation: str, affected_count: int) -> None:
         now = time.monotonic()
-        if (
-            self._said_at is None
-        ):  # before its first chunk, the command may have waited for an answer of its user
+        if self._said_at is None:  # before its first chunk, the command may have waited for the user's answer
             self._said_at = now
         if affected_count and now - self._said_at >= PROGRESS_SECONDS:
             self._said_at = now
@@ -173,7 +171,6 @@ def write_json(value: object) -> None:
 
 
 def write_json_line(value: object) -> None:
-    """Writes one JSON document on one line, for live commands."""
     click.echo(json.dumps(value, default=_as_json))
 
 

@@ -63,7 +63,6 @@ class QueueLook:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """The figures of every flow and of the fleet, for a program that reads the JSON."""
         return {
             "flows": [
                 asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))

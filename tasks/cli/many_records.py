@@ -1,4 +1,4 @@
-"""How `reset` and `cancel` report what they did, and with which exit code they end."""
+"""The reports and the exit codes of `reset` and `cancel`."""
 
 from queue_store.plural import plural
 

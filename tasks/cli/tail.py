@@ -47,7 +47,6 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
 
 
 def _clock(at: datetime) -> str:
-    """The time by the database's clock, in this host's time zone."""
     return at.astimezone().strftime("%H:%M:%S")
 
 

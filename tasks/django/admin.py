@@ -125,7 +125,7 @@ class RecordAdmin(ReadOnlyAdmin):
         def operation(operators: Operators, actor: str) -> str:
             done = operators.cancel(ids, actor=actor)
             return (
-                f"{len(done.cancelled_ids)} cancelled; {len(done.asked_ids)} run and were asked to stop; "
+                f"{len(done.cancelled_ids)} cancelled; {len(done.asked_ids)} are running and were asked to stop; "
                 f"{len(done.skipped_ids)} are finished."
             )
 
@@ -177,7 +177,7 @@ class RunAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """The audit log: what operators did, the latest action first."""
+    """The audit log, the latest action first."""
 
     list_display = ("at", "actor", "action", "target", "affected_count")
     search_fields = ("=actor", "=action")

@@ -11,5 +11,4 @@ class ProcessingQueueConfig(AppConfig):
     verbose_name = "Processing queue"
 
     def ready(self) -> None:
-        """Registers the check that reads the database."""
         from .checks import check_databases  # noqa: F401  (registers itself)

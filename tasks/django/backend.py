@@ -72,7 +72,6 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return check_backend(self.alias, self.flow_settings.database)
 
     def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
-        """Returns the record's id and its creation time."""
         alias = self.flow_settings.database
         connection = driver_connection(alias)
         try:

@@ -158,7 +158,7 @@ class Run(QueueModel):
 
 
 class AuditEntry(QueueModel):
-    """What operators did."""
+    """An action of an operator."""
 
     id = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()

@@ -8,7 +8,6 @@ from .task_library import task_backends
 
 
 def our_backends() -> Iterator[Any]:
-    """Our backends, in the order of TASKS."""
     for alias in task_backends:
         backend = task_backends[alias]
         if isinstance(getattr(backend, "flow_settings", None), Options):

@@ -52,7 +52,6 @@ def _begin() -> dict[str, int]:
 
 
 def _end(before: dict[str, int]) -> list[str]:
-    """Rolls back the transactions that were left open, and returns the aliases of their databases."""
     left_open: list[str] = []
     for connection in connections.all(initialized_only=True):
         if _depth(connection) > before.get(connection.alias, 0):

@@ -118,7 +118,6 @@ def _worker_ids(attempts: Sequence[Attempt]) -> list[str]:
 
 
 def _errors(attempts: Sequence[Attempt]) -> list[Any]:
-    """The errors of the attempts, oldest first, as in Django's results."""
     return [
         TaskError(
             exception_class_path=exception_path(attempt.exception_type, attempt.traceback or ""),

@@ -39,8 +39,7 @@ class Examination:
 
 
 def examine(open_database: Callable[[], DatabaseManager]) -> Examination:
-    """Calls `open_database` only if no setting is wrong. Changes nothing. If a check raises an error, the check's
-    diagnosis reports this error."""
+    """Calls `open_database` only if no setting is wrong. Changes nothing."""
     diagnoses = dict(_made(OF_HOST))
     if not wrong_settings():
         diagnoses |= _of_database(open_database())

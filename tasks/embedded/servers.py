@@ -77,7 +77,6 @@ class EmbeddedServers:
 
 
 def missing_urls(environ: Mapping[str, str]) -> list[str]:
-    """Returns which of DATABASE_URL and CELERY_BROKER_URL are not configured."""
     database_url = f"{environment_name(environ)}_GLOBAL_{DATABASE.upper()}_URL"
     missing: list[str] = []
     if not environ.get("DATABASE_URL") and not environ.get(database_url):

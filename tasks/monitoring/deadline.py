@@ -27,7 +27,6 @@ def call_with_deadline(call: Callable[[], T], seconds: float, *, thread_name: st
 
 
 def start_call(call: Callable[[], T], *, thread_name: str) -> Future[T]:
-    """Start the call in a daemon thread."""
     future = Future[T]()
 
     def run() -> None:

@@ -39,7 +39,6 @@ class JsonFormatter(logging.Formatter):
 
 
 def _task() -> dict[str, Any]:
-    """Returns the Celery task that was running when the line was written."""
     request = getattr(current_task, "request", None)
     return {"task": current_task.name, "task_id": request.id} if request and request.id else {}
 

@@ -15,7 +15,6 @@ LOGIN_HINT = "set FLOWER_BASIC_AUTH=NAME:PASSWORD in Flower's environment, or us
 
 
 def options_of(handler: Any) -> Any:
-    """Returns the options of Flower's command line."""
     return handler.application.options
 
 

@@ -35,7 +35,6 @@ class Report:
 
     @property
     def table(self) -> list[list[str]]:
-        """A row for each flow. HEADINGS names the columns."""
         rows: list[list[str]] = []
         for flow in self.flows:
             window = self.day.get(flow.flow_name, Window(DAY_SECONDS, flow.flow_name))

@@ -29,8 +29,8 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 OTHER_WORK_SECONDS = 10.0
-# For this part of the lease, the outcomes may wait for the locks that their follow-up records need. The thread that
-# waits may be the one that sends the heartbeats.
+# For this part of the lease, the outcomes may wait for the locks that their follow-up records need. The wait is short,
+# because the waiting thread may be the one that sends the heartbeats.
 PART_OF_LEASE = 0.3
 LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
@@ -87,7 +87,8 @@ def _wait_for_other_work(services: WorkerServices, current: CurrentRun, locks: E
     """Wait for work that another thread of this process began earlier, but not for longer than OTHER_WORK_SECONDS.
     Keeps the locks that were taken, so that no further work begins."""
     ends_at = time.monotonic() + OTHER_WORK_SECONDS
-    is_in_the_main_thread = current.thread_id == threading.main_thread().ident  # its task is the run's own
+    # If the run is in the main thread, the main thread's task is the run's own.
+    is_in_the_main_thread = current.thread_id == threading.main_thread().ident
     if not is_in_the_main_thread and services.task_lock.acquire(timeout=OTHER_WORK_SECONDS):
         locks.callback(services.task_lock.release)
     while services.current_run is not current and time.monotonic() < ends_at:

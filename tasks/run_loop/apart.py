@@ -43,8 +43,8 @@ def write_apart(
     outcome whose write meets a conflict is tried again. After that, each outcome has one last try. An outcome with
     follow-up records has at least two tries, because each try waits only briefly for a lock. If an outcome cannot be
     written, and its failure cannot be written either, the other outcomes are still tried. Then the first such error is
-    raised. Only if two records' own rows stay locked at their last tries, no further outcome is tried: each such try
-    can take the whole `lock_timeout`."""
+    raised. If the own rows of two records are still locked at their last tries, no further outcome is tried, because
+    each such try can take the whole `lock_timeout`."""
     parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
     is_first_round = True
     while parts:
@@ -88,8 +88,8 @@ def _fail(
 
 
 def _parts(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
-    """Returns first all outcomes without follow-up records, and then each of the others alone. If no outcome has
-    follow-up records, returns each outcome alone."""
+    """The first part has all outcomes without follow-up records, and each other outcome is a part of its own. If all
+    outcomes have follow-up records, or none has, each outcome is a part of its own."""
     following = [[outcome] for outcome in outcomes if has_follow_ups([outcome])]
     plain = [outcome for outcome in outcomes if not has_follow_ups([outcome])]
     if plain and following:

@@ -22,7 +22,7 @@ from .guest import end_a_fork, run_as_guest
 from .limits import Limits
 from .transactions import SessionEndedError
 
-NOT_CHARGED = (ConflictError, RunLostError, SessionEndedError)  # what `GivenTransaction.charged` raises
+NOT_CHARGED = (ConflictError, RunLostError, SessionEndedError)  # raised by `GivenTransaction.charged`
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class Attempts:
                 self.open_calls.pop(record.id, None)
         except BaseException:
             self.limits.lift(records)
-            with suppress(BaseException):  # logging reads the error, too
+            with suppress(BaseException):  # logging calls methods of the error, which may raise, too
                 logger.exception("the hook `failed` of flow %s raised an error", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:

@@ -28,8 +28,8 @@ ROLL_BACK_AND_RELEASE = ROLL_BACK + b";" + RELEASE
 
 
 class RollBackError(Exception):
-    """This slice cannot be committed as it is. `decided`: outcomes that are written after the rollback, in another
-    transaction. None of them is Completed, because the rollback also undoes the rows of the handlers."""
+    """This slice cannot be committed. `decided`: outcomes that are written after the rollback, in another transaction.
+    None of them is Completed, because the rollback also undoes the rows of the handlers."""
 
     def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
         assert not any(isinstance(outcome, Completed) for outcome in decided)

@@ -23,7 +23,6 @@ class ClaimedBatches:
         self._troubles = self._count_troubles()
 
     def note(self, count: int) -> None:
-        """Add `count` finished records to the current batch."""
         self._count += count
         if self._count >= self._delivery.current.run.batch_size:
             self.end(is_clean=True)

@@ -76,7 +76,7 @@ class ConcurrentExecution:
 
     def _report(self) -> None:
         outcomes = self._executor.take_outcomes()
-        for outcome in outcomes:  # all of them before a write, which can wait for a lock
+        for outcome in outcomes:  # collect all outcomes first, because a write can wait for a lock
             self._delivery.collect(outcome)
         if self._watcher is not None:
             self._watcher.note_done(len(outcomes))
@@ -106,5 +106,5 @@ class ConcurrentExecution:
             self._executor.wake.wait(LOOK_SECONDS)
             self._executor.wake.clear()
             self._report()
-            unstarted += self._executor.withdraw()  # a record whose task was cancelled before it began
+            unstarted += self._executor.withdraw()  # also a record whose task was cancelled before it began
         return unstarted

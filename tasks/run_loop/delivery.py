@@ -26,7 +26,7 @@ from .time_slice import TimeSlice
 logger = logging.getLogger(__name__)
 
 CONFLICT_TRIES = 10
-TOGETHER_SECONDS = 2.0  # a micro-batch that meets conflicts for so long is not tried again as a whole
+TOGETHER_SECONDS = 2.0  # a micro-batch that meets conflicts for this long is not tried again as a whole
 WRITE_AGAIN_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 
@@ -95,7 +95,7 @@ class Delivery:
     @property
     def unwritten(self) -> list[Outcome]:
         """The outcomes that are not written yet or are being written. Other threads may read this."""
-        collected = list(self._outcomes)  # read first, because `_take` fills `_being_written` first
+        collected = list(self._outcomes)  # read before `_being_written`, because `_take` fills that first
         return list({id(outcome): outcome for outcome in [*self._being_written, *collected]}.values())
 
     def flush_when_due(self) -> None:
@@ -152,8 +152,8 @@ class Delivery:
     def _settle_again(
         self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record], *, may_be_refused: bool
     ) -> set[int]:
-        """A rollback removes the mark of the slice from the rows. So an outcome that the database may refuse is written
-        in two steps: first, the record is claimed, and then the outcome is written like that of any claimed record."""
+        """An UPDATE that is rolled back removes the mark of the slice. So an outcome that the database may refuse is
+        written in two steps: the record is claimed, and then its outcome is written like that of a claimed record."""
         claimed_first = [o for o in outcomes if may_be_refused or has_follow_ups([o])]
         at_once = [o for o in outcomes if not (may_be_refused or has_follow_ups([o]))]
         records = [*(outcome.record for outcome in claimed_first), *rest]

@@ -19,7 +19,7 @@ from ..worker.event_loop import EventLoop, end_cancellation
 from .attempt import Attempts
 from .failures import failure_of
 
-CANCELLED_STARTS = 10  # if a record's task is cancelled so often before it begins, the attempt fails
+CANCELLED_STARTS = 10  # if a record's task is cancelled this often before it begins, the attempt fails
 NEVER_BEGAN = (
     f"other code on the event loop cancelled this record's task {CANCELLED_STARTS} times before it began"
 )

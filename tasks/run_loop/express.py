@@ -199,7 +199,6 @@ class Express:
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
 
     def _note_slice(self, seconds: float, size: int) -> None:
-        """Count a slice whose records were all completed."""
         self._quick.note_slice(seconds, size)
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:

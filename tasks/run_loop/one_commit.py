@@ -32,7 +32,7 @@ from .transactions import MISUSE, SessionEndedError, explained
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
-FAILING_SLICES = 2  # after so many slices with failures in a row, the next slice begins with savepoints
+FAILING_SLICES = 2  # after this many slices with failures in a row, the next slice begins with savepoints
 CONFLICT_TRIES = 10
 
 # If a statement of the run itself fails with one of these codes, a handler is the cause. The server is healthy.

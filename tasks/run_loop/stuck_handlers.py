@@ -49,7 +49,6 @@ class StuckHandlers(threading.Thread):
         self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
 
     def forget(self, records: Sequence[Record]) -> None:
-        """Stop watching a call that has ended."""
         self._calls.pop(records[0].id, None)
 
     def calls(self) -> list[StuckHandler]:

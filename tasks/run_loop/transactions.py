@@ -54,9 +54,9 @@ class Transaction:
     suspend.
 
     `connection`: a SQLAlchemy connection, or None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure (after too many conflicts in a row).
-    `is_alone`: whether the slice has only one record. If the handler made the server end the session, the record is
-    charged only if it is alone in its slice."""
+    whether a conflict between transactions counts as the handler's failure. This is True after too many conflicts in a
+    row. `is_alone`: whether the slice has only one record. If the handler made the server end the session, the record
+    is charged only if it is alone in its slice."""
 
     def __init__(
         self,
@@ -181,8 +181,8 @@ class Transaction:
 
 
 def explained(error: BaseException) -> BaseException:
-    """Returns the error. If the server's message does not name the handler's mistake, returns a new error that
-    names the mistake."""
+    """Returns the error itself, or a new error that names the handler's mistake if the server's message does not name
+    it."""
     explanation = next(filter(None, map(_explanation, (error, *leaves_of(error)))), None)
     if explanation is None:
         return error

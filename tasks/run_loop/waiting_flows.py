@@ -6,7 +6,7 @@ one flow with many records. If a run is short, the next run begins in the transa
 Each process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
 with the first name. The process begins at a random flow, and stops at the flow at which another process began. Then the
 process reads again which flows wait, and goes through them in descending order. This second walk begins with the flow
-whose name comes before that of the first walk's first flow, and stops at the flows that another process has run. So a
+whose name precedes the name at which the first walk began. It stops at the flows that another process has run. So a
 process needs only a few readings of the waiting flows.
 """
 
@@ -25,7 +25,7 @@ from .first_slice import first_slice
 from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # if a worker has fewer flows, each run has its own hint
-EMPTY_RUNS = 2  # if so many runs in a row claim nothing, read again which flows wait
+EMPTY_RUNS = 2  # if this many runs in a row claim nothing, read again which flows wait
 
 
 def run_waiting_flows(services: WorkerServices) -> None:
@@ -83,7 +83,6 @@ def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Ru
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:
-    """Returns the flows of this worker that wait for runs, sorted by name."""
     with services.database.transaction() as cursor:
         flows = with_work(cursor, services.celery_queues)
     ready = [flow for flow in flows if flow.flow_name in services.flows and flow.runs_wanted]
@@ -92,7 +91,7 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
 
 class _Circle:
     def __init__(self) -> None:
-        self._began_at: str | None = None  # the first flow of the previous call, if that was ascending
+        self._began_at: str | None = None  # the first flow of the previous walk, if that walk was ascending
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
         """Returns the flows in the order in which this process runs them. `flows` is sorted by name and not empty.

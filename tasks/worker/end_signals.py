@@ -1,4 +1,4 @@
-"""How a pool child reacts to the signals that end it, while a run is in its main thread.
+"""The reaction of a pool child to the signals that end it, while a run is in its main thread.
 
 billiard's signal handler raises SystemExit in the code that is running, which may be the handler of a record. That
 record would be charged an attempt, and the run would go on. So during a run, such a signal only asks this child to

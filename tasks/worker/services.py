@@ -59,7 +59,7 @@ class WorkerServices:
         self.flows = {name: f for name, f in load_flows(settings).items() if f.celery_queue in celery_queues}
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # a process has only one run at a time
-        self.task_lock = threading.Lock()  # the main thread executes one of the queue's own tasks
+        self.task_lock = threading.Lock()  # held while the main thread executes one of the queue's own tasks
         self.current_run: CurrentRun | None = None
         self.is_full = False  # this process uses too much memory, so no further run begins
         self.is_ending = False  # this process ends because of a stuck handler, so no further work begins
@@ -71,7 +71,6 @@ class WorkerServices:
 
     @property
     def event_loop(self) -> EventLoop:
-        """The event loop that runs the async handlers of this process."""
         if self._event_loop is None:
             self._event_loop = EventLoop()
         return self._event_loop
@@ -89,7 +88,8 @@ class WorkerServices:
         return self.slots.is_stopping or self.is_full or self.is_ending
 
     def wait_while_ending(self) -> None:
-        """Returns at once unless this process is ending."""
+        """Returns at once if this process is not ending. Otherwise never returns, because `abort_process` ends the
+        process."""
         while self.is_ending:
             time.sleep(LOOK_SECONDS)
 

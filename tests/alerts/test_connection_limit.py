@@ -23,13 +23,13 @@ from tests.workers.processes import wait_until
 
 LOGIN = "test_few_connections"
 LIMIT = 14
-BILLING = 12  # more than any other holder on this server has, because only the five largest holders are named
+# More connections than any other holder has, because errors and alerts name only the five largest holders.
+BILLING = 12
 URL = make_url("postgresql://queue@db.example.net/rpa_db")
 
 
 @pytest.fixture
 def limited_url(database: DatabaseManager, clean_database_url: str) -> Iterator[str]:
-    """Yields the URL of a login that can open at most LIMIT connections."""
     roles.grant_roles(database)
     with database.transaction() as cursor:
         cursor.execute(f"DROP ROLE IF EXISTS {LOGIN}".encode())

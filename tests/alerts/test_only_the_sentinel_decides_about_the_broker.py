@@ -46,7 +46,7 @@ def take_lease(database: DatabaseManager, process: UUID) -> None:
 
 @pytest.fixture
 def elsewhere(database: DatabaseManager) -> None:
-    """The sentinel is a process of another host."""
+    """Gives the sentinel's lease to a process of another host."""
     take_lease(database, filling.add_worker_process(database, hostname="worker-1", pid=os.getpid()))
 
 

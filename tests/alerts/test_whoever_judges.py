@@ -58,7 +58,6 @@ def missing(database: DatabaseManager) -> list[Finding]:
 
 
 def check_in_another_process(environment: dict[str, str], **settings: str) -> None:
-    """Runs `queuectl check --notify` in another process, as cron does."""
     subprocess.run(
         [sys.executable, "-c", "from tasks.cli import main; main()", "check", "--notify"],
         env=environment | {PREFIX + name: value for name, value in settings.items()},

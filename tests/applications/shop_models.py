@@ -9,15 +9,11 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """An order of a customer."""
-
     __tablename__ = "orders"
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
 class Invoice(Base):
-    """An invoice that the flow adds for an order."""
-
     __tablename__ = "invoices"
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     note: Mapped[str]

@@ -16,7 +16,6 @@ _connections: dict[int, psycopg.Connection[Any]] = {}
 
 
 def database() -> psycopg.Connection[Any]:
-    """Returns the connection of this process."""
     if os.getpid() not in _connections:
         _connections[os.getpid()] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     return _connections[os.getpid()]
@@ -28,7 +27,7 @@ def invoice(order: int) -> None:
 
 
 def sell(most: int) -> None:
-    """Adds the orders up to the number `most`, starting with the first missing order."""
+    """Adds orders after the last order in the table, up to the number `most`."""
     [first] = database().execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone() or [1]
     for order in range(first, most + 1):
         with database().transaction():

@@ -88,7 +88,7 @@ class Outcome:
 
 
 class Shop:
-    """The processes of one application, with the figures so far."""
+    """The processes of one application. `outcome` holds the figures so far."""
 
     def __init__(
         self, directory: Path, environment: dict[str, str], broker: EmbeddedRedis, *, is_durable: bool

@@ -28,7 +28,6 @@ IMPORTS = ["import_orders", "import_orders_async"]
 
 @pytest.fixture
 def shop(database: DatabaseManager) -> Iterator[DatabaseManager]:
-    """The queue's database, with the shop's tables."""
     Base.metadata.create_all(database.engine)
     yield database
     Base.metadata.drop_all(database.engine)
@@ -36,7 +35,6 @@ def shop(database: DatabaseManager) -> Iterator[DatabaseManager]:
 
 @contextmanager
 def running_server(command: list[str], environment: dict[str, str], log: Path) -> Iterator[httpx.Client]:
-    """Starts an HTTP server in a process of its own, and waits until it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with log.open("wb") as output:
@@ -72,7 +70,6 @@ def queuectl(environment: dict[str, str], *arguments: str) -> str:
 
 
 def rows(shop: DatabaseManager) -> tuple[int, int, int]:
-    """The numbers of orders, records and invoices."""
     with shop.transaction() as cursor:
         row = cursor.execute(
             "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM processing_queue),"

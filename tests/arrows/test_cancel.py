@@ -1,5 +1,5 @@
-"""A pending record is cancelled at once. A cancel of a record that a run is processing is stored as a request. Later,
-the statement that would give the record back cancels the record instead."""
+"""A pending record is cancelled at once. If a run is processing the record, the cancel is stored as a request. Later,
+the statement that would give the record back cancels it instead."""
 
 from collections.abc import Sequence
 

@@ -25,7 +25,8 @@ A_DAY = 86_400
 
 
 def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: Store) -> None:
-    """In a pool child, the main thread claims records. If a handler is stuck, another thread ends the run."""
+    """In a pool child, the main thread claims records, while another thread may end the run because a handler is
+    stuck."""
     _, second = store.enqueue(2)
     run, ender = store.run(batch_size=1), store.held()
     run.write(completed(run.begin()))
@@ -135,7 +136,7 @@ def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: 
 
 
 def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
-    """The purge has chosen the record because of its old failure, but has not locked it yet."""
+    """The purge has chosen the record because of an old failure. The record fails again before the purge locks it."""
     store.execute(
         "INSERT INTO processing_queue (flow_name, status, retry_count, error_message, updated_at)"
         " VALUES ('sample', 'failed', 9, 'long ago', now() - interval '90 days')"

@@ -1,4 +1,4 @@
-"""Workers, rescue and operators lock the same rows, and deadlocks between them are rare."""
+"""Workers, rescue and operators lock the same rows, but deadlocks between them are rare."""
 
 import random
 import threading
@@ -18,7 +18,6 @@ Duty = Callable[[Store, random.Random], None]
 
 
 def work(store: Store, rng: random.Random) -> None:
-    """Writes the outcomes of a batch in random order."""
     run = store.run_unconfigured()
     batch = run.begin()
     rng.shuffle(batch)
@@ -41,7 +40,6 @@ def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random
 
 
 def retain(store: Store, _: random.Random) -> None:
-    """Purges finished records, whatever their age."""
     parameters = {
         "completed_seconds": 0,
         "failed_seconds": 0,
@@ -66,8 +64,6 @@ def enqueue(store: Store, _: random.Random) -> None:
 
 
 class Repeater(threading.Thread):
-    """Calls `duty` again and again, over its own connections."""
-
     def __init__(self, name: str, url: str, duty: Duty) -> None:
         super().__init__(name=name)
         self.url = url

@@ -1,5 +1,5 @@
-"""The text of an error is logged and stored, and monitors may read it. So the text does not contain values of the
-payload."""
+"""The text of an error contains no values of the payload, because the text is logged and stored. Logins with the role
+monitor may read the stored text, but not the payload."""
 
 import json
 from enum import StrEnum

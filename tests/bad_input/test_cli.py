@@ -79,7 +79,7 @@ def test_a_broken_file_enqueues_nothing(queuectl: QueueCtl, tmp_path: Path, case
     assert queuectl.statuses == []
 
 
-NOT_UTF8 = "St\udcf6rung"  # Python's reading of a Latin-1 argument
+NOT_UTF8 = "St\udcf6rung"  # how Python reads an argument that is encoded in Latin-1
 
 
 @pytest.mark.parametrize(

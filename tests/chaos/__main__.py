@@ -1,5 +1,5 @@
 """`make chaos`: a run of chosen length, and its report. Exits with 1 if a rule was broken or a quota was not reached,
-and with 75 if a program is missing, so that nothing could be tested."""
+and with 75 if nothing could be tested, because a program is missing."""
 
 import argparse
 import sys
@@ -17,17 +17,19 @@ NOT_DONE = 75  # .ci/run counts such a check as skipped
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--long", action="store_true", help="a million records and two thousand faults")
-    parser.add_argument("--seed", type=int, default=1, help="which schedule of faults")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the schedule of faults")
     parser.add_argument(
         "--report", type=Path, help="where to write the report (Markdown); the proofs go next to it"
     )
-    parser.add_argument("--pgbouncer", action="store_true", help="everything goes through a PgBouncer")
-    parser.add_argument("--express", action="store_true", help="every flow that may be express is")
-    parser.add_argument("--records", type=int, help="how many, at the same pace")
-    parser.add_argument("--faults", type=int, help="how many, at the same pace")
+    parser.add_argument("--pgbouncer", action="store_true", help="reach Postgres through PgBouncer")
+    parser.add_argument(
+        "--express", action="store_true", help="use express runs for each flow that allows them"
+    )
+    parser.add_argument("--records", type=int, help="the number of records; the pace stays the same")
+    parser.add_argument("--faults", type=int, help="the number of faults; the pace stays the same")
     chosen = parser.parse_args()
     if chosen.pgbouncer and program() is None:
-        sys.stderr.write(f"{MISSING}. Nothing was tormented.\n")
+        sys.stderr.write(f"{MISSING}. No fault was injected.\n")
         return NOT_DONE
     proofs = chosen.report.with_suffix(".jsonl") if chosen.report else None
     plan = sized(LONG if chosen.long else SHORT, chosen.records, chosen.faults, express=chosen.express)

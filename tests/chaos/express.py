@@ -1,5 +1,6 @@
-"""With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
-full. Each worker process makes several runs for one hint, so a run can also begin and end with a slice.
+"""Sets up chaos runs with `--express`. In these runs, all flows that may be express use express slices, as soon as a
+claim or a slice was full. Each worker process makes several runs for one hint, so a run can also begin and end with a
+slice.
 
 The product's own predicate, `may_be_express`, says which flows may be express. A chaos run lasts minutes. It kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
@@ -24,8 +25,7 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Shortens the waits before express slices are tried again. Lets a worker with only two flows make several runs
-    for one hint. A worker calls this before it forks."""
+    """A worker calls this before it forks. The module's docstring gives the reasons."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]
@@ -35,8 +35,7 @@ def be_eager() -> None:
 
 
 def flows_that_may_be_express(*, by_itself: bool) -> list[str]:
-    """The names of the chaos run's flows that may be express. `by_itself`: the value of the setting
-    EXPRESS_BY_ITSELF."""
+    """`by_itself`: the value of the setting EXPRESS_BY_ITSELF."""
     settings = ProcessorSettings(express_by_itself=by_itself)
     with empty_registry():
         runpy.run_module(MODULE)

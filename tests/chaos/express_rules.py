@@ -36,7 +36,7 @@ EXPRESS_RULES = {
     "an outside effect was done twice under one claim": """
         SELECT record_id, claim_number FROM ledger.calls
         GROUP BY record_id, claim_number, flow_instance_id, claimed_at HAVING count(*) > 1""",
-    "a handler ran under a claim that never was": """
+    "a handler ran under a claim that never existed": """
         SELECT c.record_id, c.claim_number FROM ledger.lost_attempts c
         WHERE c.flow_name NOT IN (SELECT flow_name FROM ledger.express_flows) OR NOT EXISTS (
             SELECT FROM ledger.claims h WHERE h.record_id = c.record_id AND h.claim_number = c.claim_number)""",
@@ -47,15 +47,15 @@ EXPRESS_RULES = {
         SELECT c.record_id, c.claim_number FROM ledger.lost_attempts c
         JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
         WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT c.mark_may_be_lost""",
-    "a record that had failed or was struck was completed in a slice": """
+    "a record that had failed, or had a crash strike, was completed in a slice": """
         SELECT h.record_id, h.claim_number FROM ledger.history h
         WHERE h.old_status = 'pending' AND h.status = 'completed' AND (h.retry_count > 0 OR EXISTS (
             SELECT FROM record_attempts a WHERE a.record_id = h.record_id AND a.claim_number < h.claim_number))""",
-    "an attempt or a strike was charged for a claim that never was": """
+    "an attempt or a strike was charged for a claim that never existed": """
         SELECT a.record_id, a.claim_number, a.outcome FROM record_attempts a WHERE NOT EXISTS (
             SELECT FROM ledger.history h WHERE h.record_id = a.record_id AND h.claim_number = a.claim_number
                 AND h.status = 'processing' AND h.flow_instance_id = a.flow_instance_id)""",
-    "a record was completed in a slice of no run of its flow": """
+    "a record was completed in a slice that belongs to no run of its flow": """
         SELECT h.record_id, h.flow_instance_id::text FROM ledger.history h
         WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT EXISTS (
             SELECT FROM flow_execution_logs r
@@ -68,7 +68,7 @@ EXPRESS_RULES = {
         SELECT record_id FROM (
             SELECT record_id, claim_number, row_number() OVER (PARTITION BY record_id ORDER BY number) AS expected
             FROM ledger.claims) h WHERE claim_number <> expected""",
-    "an arrow was taken that does not exist": """
+    "a record took an arrow that does not exist": """
         SELECT record_id, old_status, status FROM ledger.history
         WHERE (old_status, status) NOT IN (('pending', 'processing'), ('processing', 'completed'),
                 ('processing', 'pending'), ('processing', 'failed'))
@@ -89,7 +89,6 @@ LOST_ATTEMPTS = "SELECT count(*) FROM ledger.lost_attempts"
 
 
 def slice_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
-    """Returns how many records of each flow were completed in slices."""
     return dict(connection.execute(SLICE_COUNTS).fetchall())
 
 

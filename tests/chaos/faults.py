@@ -44,7 +44,7 @@ def kill_worker(world: World) -> InjectedFault | None:
 
 
 def freeze_child(world: World) -> InjectedFault | None:
-    """Freezes a child for longer than the lease. When the child continues, other runs have taken its records."""
+    """Freezes a child for longer than the lease. Before the child continues, other runs have taken its records."""
     pid = _any_child(world)
     if pid is None:
         return None
@@ -53,7 +53,7 @@ def freeze_child(world: World) -> InjectedFault | None:
 
 
 def deploy(world: World) -> InjectedFault | None:
-    """Sends SIGTERM, as in a rolling restart. The successor starts at once."""
+    """Sends SIGTERM to a worker, as in a rolling restart. The worker's successor starts at once."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
     if worker.popen.poll() is not None:
@@ -159,7 +159,7 @@ def cut_connections(world: World) -> InjectedFault | None:
 
 
 def stall_connections(world: World) -> InjectedFault | None:
-    """Makes connections half-open: nothing comes through, and neither end notices."""
+    """Makes connections half-open: the proxy forwards no data, and neither end notices this."""
     world.mark(world.proxied_children())
     before = world.proxy.held_count
     world.proxy.stall()
@@ -218,7 +218,7 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """Prefers a child that is working. With `--express`, half of the calls prefer a child that works on a slice."""
+    """Prefers a child with a live run. With `--express`, half of the calls prefer a child that works on a slice."""
     if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
         return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]

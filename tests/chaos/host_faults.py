@@ -13,7 +13,7 @@ from tests.chaos.world import LEASE_SECONDS, World
 
 
 def freeze_worker(world: World) -> InjectedFault | None:
-    """Freezes only the main process of a worker. The children go on without the main process."""
+    """Freezes only the main process of a worker. The worker's children continue to work."""
     return freeze(world.rng.choice(world.workers).pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 
@@ -55,7 +55,7 @@ def _thaw(pid: int, created_at: float) -> Callable[[], str | None]:
         stood = is_stopped(pid, created_at)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        return f"pid {pid} stood for {time.monotonic() - stopped_at:.1f} s" if stood else None
+        return f"pid {pid} was stopped for {time.monotonic() - stopped_at:.1f} s" if stood else None
 
     return thaw
 

@@ -8,8 +8,8 @@ import psycopg
 from tests.hostile.misuses import DRIVER, PROCESS, RETURNS, SQL
 
 ENDS_ITSELF = "ends itself"  # the application name in the log of Postgres
-# After `SET CONSTRAINTS` in one handler of a slice, Postgres cannot refuse the COMMIT of another handler. See
-# docs/flows.md, "What a handler may do".
+# After one handler of a slice executes `SET CONSTRAINTS`, Postgres cannot refuse a COMMIT that another handler
+# executes. See docs/flows.md, "What a handler may do".
 LETS_OTHERS_COMMIT = "SET CONSTRAINTS"
 
 MISUSES = {

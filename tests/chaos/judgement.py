@@ -43,11 +43,11 @@ def judge(world: World, result: Result) -> None:
         result.strikes = ledger.strikes(connection)
         result.violations |= ledger.violations(connection)
         if touched := sorted({*neighbour.look(connection)} ^ {*world.neighbour}):
-            result.violations["the queue next to it was touched"] = touched
+            result.violations["the second queue, in the schema public, was changed"] = touched
     if ended := ended_innocents(world):
-        result.violations["a session was ended that belonged to no dead run"] = ended
+        result.violations["a session was ended without a reason"] = ended
     if world.ended_producers:
-        result.violations["an error reached a producer that is none of the queue or of its database"] = [
+        result.violations["a producer ended with an unexpected error"] = [
             (error,) for error in world.ended_producers
         ]
     if world.most_hints > HINTS_BOUND:

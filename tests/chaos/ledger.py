@@ -1,5 +1,5 @@
-"""The ledger judges a whole chaos run by the acknowledgements that producers got and by what handlers did. Each rule is
-a query that returns the violations of the rule. A correct run has none."""
+"""The ledger judges a whole chaos run by the producers' acknowledgements and the handlers' calls and effects. Each rule
+is a query that returns the violations of the rule. A correct run has no violation."""
 
 import json
 from collections.abc import Iterable
@@ -48,10 +48,10 @@ RULES = {
         SELECT k.key FROM ledger.keys k JOIN ledger.batches b USING (batch)
         WHERE b.acknowledged AND NOT EXISTS (
             SELECT FROM processing_queue q WHERE q.correlation_id = k.key AND q.flow_name <> 'receipt')""",
-    "a record is there that nobody tried to enqueue": """
+    "a record exists that nobody tried to enqueue": """
         SELECT q.id FROM processing_queue q
         WHERE q.flow_name <> 'receipt' AND NOT EXISTS (SELECT FROM ledger.keys k WHERE k.key = q.correlation_id)""",
-    "a record is there twice": """
+    "a record exists twice": """
         SELECT correlation_id FROM processing_queue WHERE flow_name <> 'receipt'
         GROUP BY correlation_id HAVING count(*) > 1""",
     "a batch was enqueued in part": """
@@ -61,11 +61,11 @@ RULES = {
     "a record did not reach its end": """
         SELECT id, status, payload ->> 'do', claim_number, crash_strikes, unfinished_claims, scheduled_at - now()
         FROM processing_queue WHERE status IN ('pending', 'processing')""",
-    "a record reached another end than its handler said": """
+    "a record has another final status than its handler decided": """
         SELECT id, status, payload ->> 'how' FROM processing_queue
         WHERE payload ->> 'how' <> 'hostile' AND (status = 'failed') <> (payload ->> 'how' = 'fail')
             OR status = 'cancelled'""",
-    "an attempt was charged to an innocent, or not charged": """
+    "an innocent record was charged an attempt, or a failed attempt was not charged": """
         SELECT id, flow_name, retry_count, payload ->> 'how', error_message,
             (SELECT min(a.error_message) FROM record_attempts a WHERE a.record_id = processing_queue.id)
         FROM processing_queue
@@ -77,14 +77,14 @@ RULES = {
         SELECT q.id FROM processing_queue q LEFT JOIN record_attempts a ON a.record_id = q.id
         GROUP BY q.id HAVING q.retry_count <> count(*) FILTER (WHERE a.outcome IN ('retried', 'failed'))
             OR q.crash_strikes <> count(*) FILTER (WHERE a.outcome = 'crashed')""",
-    "a completed record counts claims without an outcome, or one has more of them than are charged": """
+    "a completed record has unfinished claims, or a record has more of them than five plus its crash strikes": """
         SELECT id, status, unfinished_claims, crash_strikes FROM processing_queue
         WHERE status = 'completed' AND unfinished_claims > 0 OR unfinished_claims > 5 + crash_strikes""",
     "a one-COMMIT effect is missing or doubled": """
         SELECT q.id, q.status, count(e.record_id) FROM processing_queue q LEFT JOIN effects e ON e.record_id = q.id
         WHERE q.flow_name = 'transfer'
         GROUP BY q.id HAVING count(e.record_id) <> (q.status = 'completed')::integer""",
-    "a one-COMMIT effect belongs to nobody": """
+    "a one-COMMIT effect belongs to no record of its flow": """
         SELECT e.record_id FROM effects e LEFT JOIN processing_queue q ON q.id = e.record_id
         WHERE q.id IS NULL OR q.flow_name <> 'transfer'""",
     "a fenced run wrote an effect": """
@@ -98,7 +98,7 @@ RULES = {
         SELECT record_id FROM ledger.history
         WHERE old_status = 'processing' AND status IN ('completed', 'failed')
             AND flow_instance_id IS DISTINCT FROM old_flow_instance_id""",
-    "a follow-up is missing, doubled or nobody's": """
+    "a follow-up is missing or doubled, or belongs to no completed record": """
         SELECT q.id, r.key FROM (
             SELECT id, 'of ' || id AS key FROM processing_queue
             WHERE status = 'completed' AND (payload ->> 'more')::boolean) q
@@ -106,7 +106,7 @@ RULES = {
             SELECT payload ->> 'key' AS key, count(*) AS count FROM processing_queue
             WHERE flow_name = 'receipt' GROUP BY 1) r USING (key)
         WHERE q.id IS NULL OR r.count IS DISTINCT FROM 1""",
-    "a result is missing, or a result or a progress is of another claim": """
+    "a result is missing, or a result or progress comes from another claim": """
         SELECT q.id, q.claim_number, q.result, p.claim_number FROM processing_queue q
         LEFT JOIN record_progress p ON p.record_id = q.id
         WHERE (payload ->> 'more')::boolean AND q.status = 'completed' AND (
@@ -117,20 +117,20 @@ RULES = {
             SELECT h.record_id, old_status, h.at - greatest(h.scheduled_at, lag(h.at) OVER (
                 PARTITION BY h.record_id ORDER BY h.number)) AS waited FROM ledger.history h) waits
         WHERE old_status = 'pending' AND waited > interval '2 minutes'""",
-    "one dead run repeated more outside effects than a batch": """
+    "more outside effects of one run were repeated than a batch has records": """
         SELECT h.flow_instance_id::text, count(*) FROM ledger.calls c
         JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
             AND h.status = 'processing' AND h.flow_instance_id = c.flow_instance_id
         JOIN processing_queue q ON q.id = c.record_id JOIN flows f ON f.flow_name = q.flow_name
         WHERE c.claim_number < q.claim_number AND q.payload ->> 'how' NOT IN ('retry', 'hostile')
-            AND NOT EXISTS ( -- it snoozed, which is an outcome
+            AND NOT EXISTS ( -- the record was snoozed, which is an outcome
                 SELECT FROM ledger.history s WHERE s.record_id = h.record_id AND s.claim_number = h.claim_number
                     AND s.status = 'pending' AND s.scheduled_at > h.scheduled_at)
         GROUP BY h.flow_instance_id, f.batch_size HAVING count(*) > f.batch_size""",
     "a retry was due without its delay": """
         SELECT record_id FROM ledger.history
         WHERE status = 'pending' AND retry_count > old_retry_count AND scheduled_at < at + interval '50 ms'""",
-    "a run or worker process is still said to be alive, or unsettled": """
+    "a run is not settled, or a worker process still counts as alive": """
         SELECT flow_instance_id::text FROM flow_execution_logs WHERE settled_at IS NULL
         UNION ALL SELECT worker_process_id::text FROM worker_processes WHERE ended_at IS NULL""",
     "the counters do not match what happened": """
@@ -161,7 +161,7 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
 
 
 def call(record: Record) -> str:
-    """The line that a handler writes into its journal when it is called."""
+    """Returns the line that a handler writes into the journal at the beginning of each call."""
     return f"{record.id}\t{record.claim_number}\t{record.flow_instance_id}\t{record.claimed_microseconds}\n"
 
 

@@ -1,5 +1,6 @@
-"""The plans of the short and the long run: how many faults of each kind, and how many records. Quotas are enforced.
-A fault that found no target is tried again, until the planned number of faults or the run's time limit is reached."""
+"""The plans of the short and the long run: how many faults of each kind, and how many records. A run that misses a
+quota fails. A fault that found no target is tried again, until the planned number of faults or the run's time limit is
+reached."""
 
 import math
 import random
@@ -111,7 +112,7 @@ LONG = Plan(
 )
 
 
-SLICES = "records completed in slices"  # a quota with express: SHARE_OF_SLICES of all records
+SLICES = "records completed in slices"  # a quota only with express: SHARE_OF_SLICES of the records
 SHARE_OF_SLICES = 0.1
 
 

@@ -25,11 +25,11 @@ from tests.chaos.switch import is_express
 from tests.support.pgbouncer import SETTING
 
 BATCH_SIZE = 50
-PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer: never
+PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer: never prepare
 USUAL = (93.6, 5, 1, 0.4)
 TROUBLED = (86.6, 10, 2, 1.4)
 CLEAN_BATCHES = 0.7
-BURST = 10 if is_express() else 1  # batches of one flow in a row: a slice follows only a full claim
+BURST = 10 if is_express() else 1  # batches of one flow in a row, because a slice follows only a full claim
 FLOW_NAMES = ["transfer", "notice"] if not is_express() else [*3 * ["transfer"], *5 * ["notice"], "letter"]
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
@@ -77,7 +77,7 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
         records = [NewRecord(payload, correlation_id=payload["key"]) for payload in payloads]
         enqueue_many(connection, flow_name, records)
     if rng.random() < 0.2:
-        time.sleep(0.05)  # between statement and COMMIT, where a kill does the most harm
+        time.sleep(0.05)  # between INSERT and COMMIT, where a kill does the most harm
 
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, 
 
 
 def _pause(rng: random.Random) -> float:
-    """Some handlers take long. So some slices become long, and faults hit slices in progress."""
+    """Lets some handlers take long. So some slices become long, and faults hit slices in progress."""
     return rng.choices([0, 0.02, 0.15], [97.5, 2.2, 0.3])[0]
 
 

@@ -15,10 +15,12 @@ def write_report(report: Result) -> str:
         _head(report),
         _table(["phase", "seconds"], [[phase, f"{s:.1f}"] for phase, s in report.seconds.items()]),
         "## Quotas\n\n" + _quotas(report),
-        "## Faults\n\nEach one was seen to happen. One that found no target does not count and was tried again.",
+        "## Faults\n\nThe run checked that each fault happened. A fault that found no target does not count, and was "
+        "tried again.",
         _faults(report),
-        "## Recovery\n\nSeconds from the fault until the first record that it took from its owner ran again or was "
-        "finished; where it took none, until the next claim by anybody. Outages count from their beginning.",
+        "## Recovery\n\nThe time in seconds from the fault until the first of the records that it took from their "
+        "owners was claimed again or finished. If the fault took no record, the time until the next claim of any "
+        "record. For an outage, the time counts from its beginning.",
         _recovery(report),
         "## Outside effects\n\n" + _repeats(report),
         *(["## Express\n\n" + _express(report)] if report.is_express else []),
@@ -48,9 +50,9 @@ def _head(report: Result) -> str:
     return (
         f"# Chaos run{kind}, seed {report.seed}\n\n"
         f"**{verdict}** {report.record_count:,} records, {report.fault_count:,} faults, at most "
-        f"{report.most_hints} hints outstanding, {report.record_count / max(1.0, busy):.0f} records/s while faults "
-        f"went on. A due record waited {report.waits[0]} s (p99) or {report.waits[1]} s (longest) for its claim. "
-        f"An empty claim reads {report.empty_claim_buffers} buffers afterwards.\n\n"
+        f"{report.most_hints} hints outstanding, {report.record_count / max(1.0, busy):.0f} records/s until all "
+        f"records were done. A due record waited {report.waits[0]} s (p99) or {report.waits[1]} s (longest) for its "
+        f"claim. An empty claim reads {report.empty_claim_buffers} buffers afterwards.\n\n"
         f"Started {report.started_at}, at commit {_commit()}, Python {platform.python_version()}, "
         f"Celery {version('celery')}, psycopg {version('psycopg')}, redis-py {version('redis')}, "
         f"{report.servers}, {platform.system()} {platform.release()}, {report.busy_machine}."
@@ -78,12 +80,13 @@ def _repeats(report: Result) -> str:
     struck, strikes, most, condemned = report.strikes
     return (
         f"{report.repeated_records:,} of {report.record_count:,} records had their effect outside of any "
-        f"transaction more than once, one of them {report.most_calls} times: "
-        f"{report.repeated_records / max(1, report.killed_children):.2f} for each of {report.killed_children} killed "
-        f"children, the other faults not counted. These are at-least-once by nature.\n\n"
+        f"transaction more than once, one of them {report.most_calls} times. That is "
+        f"{report.repeated_records / max(1, report.killed_children):.2f} records for each of {report.killed_children} "
+        f"killed children, although other faults also repeat effects. After a crash, an effect outside of a "
+        f"transaction can always happen again.\n\n"
         f"## Crash strikes\n\n{strikes} strikes on {struck} records, {most} on one of them. With the default of 3 "
         f"strikes, {plural(condemned, 'innocent record')} would have ended as failed. When processes are killed "
-        f"at random, nobody can tell an innocent record from poison. This run allows 1,000."
+        f"at random, nobody can tell an innocent record from poison. So this run allows 1,000 strikes."
     )
 
 
@@ -93,7 +96,7 @@ def _express(report: Result) -> str:
     )
     return (
         f"{report.lost_attempts:,} calls were made in slices that ended without an outcome. Their records were claimed "
-        f"and called again.\n\n{slices}"
+        f"and processed again.\n\n{slices}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The result of a run."""
+"""The result of a chaos run."""
 
 from collections import Counter
 from dataclasses import dataclass, field

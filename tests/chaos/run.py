@@ -1,5 +1,5 @@
-"""One run. While producers enqueue records, faults follow a seeded schedule. Then the run waits without faults until
-all records are done. At the end, the rules of `ledger.py` judge the run."""
+"""One chaos run. While producers enqueue records, faults follow a seeded schedule. Then the run waits without faults
+until all records are done. At the end, the rules of `ledger.py` judge the run."""
 
 import heapq
 import itertools
@@ -204,17 +204,16 @@ class ChaosRun:
         heapq.heappush(self._agenda, (at, next(self._numbers), action))
 
     def _drain(self) -> None:
-        """Waits until all records are finished, but not longer than the plan's `drain_bound_seconds`."""
         started = time.monotonic()
         self.result.acknowledged = self.world.acknowledged_count()
         self._say()
         while self.world.unfinished_count() != 0:
             if time.monotonic() - started > self.plan.drain_bound_seconds:
-                break  # the ledger reports what is left
+                break  # the ledger reports the unfinished records
             self.world.mend_servers()
             self.world.observe()
             time.sleep(OBSERVE_SECONDS)
 
 
 def _break_off(_signal: int, _frame: Any) -> None:
-    raise BrokenOffError("this process was asked to end")
+    raise BrokenOffError("the chaos run received SIGTERM")

@@ -44,7 +44,7 @@ class _RefusedError(Exception):
 class Scenario:
     """The hazards, and a worker that undergoes them. A mutant is a subclass of this class, or replaces a statement."""
 
-    settle_seconds = 3.0  # a mutant that has unfinished records after this time never finishes them
+    settle_seconds = 3.0  # if a mutant has unfinished records after this time, it never finishes them
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.store = store
@@ -63,7 +63,6 @@ class Scenario:
         return found | ({"a claimer waited for another one": True} if self.waited else {})
 
     def perform(self, *hazards: str) -> None:
-        """Causes all hazards, or only the named ones."""
         for hazard in hazards or HAZARDS:
             with suppress(DatabaseUnavailableError):
                 getattr(self, hazard)()
@@ -241,7 +240,7 @@ class Scenario:
         run.end()
 
     def die(self, run: Run) -> None:
-        """Makes the run's heartbeat older than the lease, and calls rescue, although the run goes on working."""
+        """Makes the run's heartbeat older than the lease, and calls rescue. The run itself can continue to work."""
         self.beat(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()

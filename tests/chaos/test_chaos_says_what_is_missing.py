@@ -1,4 +1,4 @@
-"""If PgBouncer is missing, the chaos run says so, and ends with the exit code of a check that could check nothing."""
+"""If PgBouncer is missing, the chaos run says so, and ends with the exit code that .ci/run counts as skipped."""
 
 import re
 

@@ -28,7 +28,7 @@ class ExpressScenario(RunLoopScenario):
 
     def meet(self, payload: dict[str, Any], context: Any, connection: Any) -> None:
         """With the hazard `run dies`, the run is declared dead during the handler's first call on the record. This call
-        is in a slice, and has no outcome. The second call has one."""
+        is in a slice, and has no outcome. The second call on the record has an outcome."""
         if payload["hazard"] == "run dies" and "run dies" not in self.met:
             with psycopg.connect(self.url, application_name="hazard", autocommit=True) as rival:
                 rival.execute(DECLARE_DEAD)
@@ -39,8 +39,9 @@ class ExpressScenario(RunLoopScenario):
     def perform(self) -> dict[str, Any]:
         self.enqueue("notice", "dies", {25: {"hazard": "run dies"}, 37: {"how": "retry"}})
         self.worker.run(self.flows[1])
+        # Because of these urgent records, the next run reaches the lost records in a slice, not in its first claim.
         self.enqueue("notice", "urgent", {})
-        self.worker.query(URGENT)  # so that the next run works on the lost records in a slice
+        self.worker.query(URGENT)
         self.work_off()
         self.enqueue("notice", "breaks", {25: {"hazard": "write breaks"}})
         self.enqueue("transfer", "rolled back", {25: {"hazard": "slice breaks"}, 44: {"how": "retry"}})
@@ -73,7 +74,7 @@ MUTANTS: dict[str, tuple[str, bytes, bytes, str]] = {
         "arrows/complete_held",
         b"flow_instance_id = %(flow_instance_id)s, claim",
         b"flow_instance_id = gen_random_uuid(), claim",
-        "a record was completed in a slice of no run of its flow",
+        "a record was completed in a slice that belongs to no run of its flow",
     ),
     "completions that are not counted": (
         "arrows/complete_held",

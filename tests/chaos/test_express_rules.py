@@ -1,5 +1,5 @@
 """Tests the rules by which `ledger.py` judges the claims, calls and express slices of a chaos run. Each rule detects an
-invented violation, and accepts what is allowed."""
+invented violation, and accepts the allowed histories."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,15 +21,15 @@ DUE, TAKEN, DONE = -1.0, 0.0, 0.05  # seconds from noon
 WAITED = "a record was due and nobody took it for two minutes"
 LOOKED_AT = {*EXPRESS_RULES, WAITED}
 TWICE = "an outside effect was done twice under one claim"
-NEVER_CLAIMED = "a handler ran under a claim that never was"
+NEVER_CLAIMED = "a handler ran under a claim that never existed"
 TRIED_AGAIN = "a record had more than one express attempt before its claim"
 HELD_AGAIN = "a record whose express attempt was lost was completed in a slice under the same claim"
-NOT_INNOCENT = "a record that had failed or was struck was completed in a slice"
-CHARGED = "an attempt or a strike was charged for a claim that never was"
-NOBODY = "a record was completed in a slice of no run of its flow"
+NOT_INNOCENT = "a record that had failed, or had a crash strike, was completed in a slice"
+CHARGED = "an attempt or a strike was charged for a claim that never existed"
+NOBODY = "a record was completed in a slice that belongs to no run of its flow"
 TOO_MANY_CALLS = "a slice called more handlers than it may have records"
 JUMPED = "claim numbers did not rise by one"
-NO_ARROW = "an arrow was taken that does not exist"
+NO_ARROW = "a record took an arrow that does not exist"
 TOO_EARLY = "a record was claimed before it was due"
 TOO_MANY = "a claim or a slice took too many records"
 
@@ -55,8 +55,8 @@ def instant(seconds: float) -> datetime:
 
 
 class Story:
-    """An invented history of records, in a transaction that is rolled back. The flow `notice` may be express. The
-    flow `letter` is never express."""
+    """An invented history of records, in a transaction that is rolled back. The flow `notice` may be express, and the
+    flow `letter` may not."""
 
     def __init__(self, connection: psycopg.Connection[Any], directory: Path) -> None:
         self.connection = connection
@@ -102,7 +102,7 @@ class Story:
             calls.write(f"{record}\t{claim}\t{run}\t{microseconds}\n")
 
     def slice(self, *records: int, **more: Any) -> UUID:
-        """A slice that breaks no rule."""
+        """A slice that breaks no rule, unless `more` causes a violation."""
         run = self.run()
         for record in records:
             self.call(record, run, taken=more.get("taken", TAKEN))
@@ -110,7 +110,7 @@ class Story:
         return run
 
     def claimed(self, record: int, claim: int = 1, flow_name: str = "notice", taken: float = TAKEN) -> UUID:
-        """A record that is claimed and completed as usual."""
+        """A record that is claimed and completed without a slice."""
         run = self.run(flow_name)
         self.arrow(record, "pending → processing", run, claim, at=taken, taken=taken, flow_name=flow_name)
         self.call(record, run, claim, taken)

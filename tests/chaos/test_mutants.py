@@ -1,5 +1,5 @@
-"""Each mutant of the statements and of the worker must be caught, at the latest by the ledger, which judges the chaos
-runs."""
+"""Each mutant of the statements and of the worker must be caught: by the database, by a check of the store, or by the
+ledger, which judges the chaos runs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,8 +36,6 @@ class EffectBeforeCompletion(Scenario):
 
 
 class BrokenCommitIsFailure(Scenario):
-    """The worker treats a broken connection as a failed attempt."""
-
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
         run.reopen()
         run.write(failed(records, 0.1))
@@ -45,8 +43,6 @@ class BrokenCommitIsFailure(Scenario):
 
 
 class RefusedIdsIgnored(Scenario):
-    """The worker ignores which records the fence refused."""
-
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
         with run.held.transaction() as cursor:
             self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])
@@ -55,8 +51,6 @@ class RefusedIdsIgnored(Scenario):
 
 
 class AcknowledgedBeforeCommit(Scenario):
-    """A producer says that it has committed, but has not."""
-
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
         if batch == "deploy":
             self.acknowledge(batch)
@@ -65,8 +59,6 @@ class AcknowledgedBeforeCommit(Scenario):
 
 
 class EnqueuedAgain(Scenario):
-    """A producer repeats the insertion of records that it has already committed."""
-
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
         super().enqueue(batch, flow_name, how)
         if batch == "deploy":
@@ -220,8 +212,6 @@ def test_a_wrong_statement_is_caught(
 
 
 def is_caught(scenario: Scenario, hazard: str) -> bool:
-    """Whether anything catches the mutant: the ledger or, earlier, a constraint of the database or a check of the
-    store."""
     try:
         scenario.perform(hazard)
     except DatabaseUnavailableError:

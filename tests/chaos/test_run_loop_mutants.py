@@ -41,7 +41,7 @@ class RunLoopScenario:
 
     options = OPTIONS
     express_flows: Sequence[str] = ()
-    work_off_seconds = 4.0  # a mutant that has unfinished records after this time never finishes them
+    work_off_seconds = 4.0  # if a mutant has unfinished records after this time, it never finishes them
 
     def __init__(self, worker: Worker, directory: Path) -> None:
         self.worker = worker

@@ -215,8 +215,8 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Runs a query on the observer's connection. No fault targets this connection. Retries nothing. Raises
-        psycopg.OperationalError."""
+        """Runs a query on the observer's connection, which no fault targets. Does not retry. Raises
+        psycopg.OperationalError if Postgres does not answer."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(
                 self.postgres.url(), autocommit=True, application_name="observer", connect_timeout=3
@@ -249,8 +249,8 @@ class World:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
     def mark(self, pids: list[int] | None = None) -> None:
-        """Remembers the records that the processes `pids` have in flight. `None` stands for all processes. Called just
-        before a fault."""
+        """Remembers the records that the processes `pids` have in flight. If `pids` is None, remembers the records
+        of all processes. Called just before a fault."""
         self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 
     def observe(self) -> None:
@@ -301,7 +301,6 @@ class World:
             self.redis.start()
 
     def _revive(self) -> None:
-        """Restarts workers, beats and producers that ended, as a supervisor would."""
         for number, worker in enumerate(self.workers):
             if worker.popen.poll() is not None:
                 self.unexpected_ends.append(f"worker: {_last_words(worker)}")
@@ -365,7 +364,8 @@ class World:
 
 
 def _quiet_port() -> int:
-    """A port below the range for outgoing connections, so that no other process takes it while Redis is down."""
+    """Returns a port below the range for outgoing connections, so that no process takes the port while Redis is
+    down."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as tried, suppress(OSError):

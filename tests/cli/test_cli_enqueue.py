@@ -169,7 +169,7 @@ UNKNOWN_ENDS = {
 def test_a_csv_record_whose_end_is_unknown_is_never_skipped(
     queuectl: QueueCtl, tmp_path: Path, content: bytes
 ) -> None:
-    """Otherwise a part of that record could be enqueued as a record of its own."""
+    """If the command skipped such a record, it could enqueue a part of that record as a record of its own."""
     path = write(tmp_path, "a.csv", content)
     result = queuectl("enqueue", path, "--flow", "survey", "--skip-invalid", exit_code=1)
     assert "The end of this record is unknown, so no later line was read" in result.output

@@ -29,7 +29,7 @@ def producer(clean_database_url: str) -> Generator[psycopg.Connection[Any]]:
 
 @contextmanager
 def draining() -> Generator[list[Result]]:
-    """A drain that begins inside the block, and ends before the block is left."""
+    """Starts a drain, and waits at the end of the block until the drain has ended."""
     results: list[Result] = []
     arguments = ["drain", "handler", "--timeout", "60"]
     thread = threading.Thread(target=lambda: results.append(CliRunner().invoke(main, arguments)))
@@ -100,7 +100,7 @@ def test_an_idle_read_committed_transaction_is_not_waited_for(
 def test_a_login_that_may_not_see_snapshots_drains_as_before(
     worker: Worker, producer: psycopg.Connection[Any]
 ) -> None:
-    """Postgres shows such a login NULL as the backend_xmin of others."""
+    """For such a login, Postgres shows NULL as the backend_xmin of other logins' sessions."""
     worker.declare(handler)
     begin(producer, "REPEATABLE READ")
     with worker.services.database.transaction() as cursor:

@@ -50,7 +50,7 @@ def call(*arguments: str) -> str:
 
 
 def is_steady(shown: object, flows: int = 1) -> bool:
-    """Accepts some seconds between the reading and the last delta, on a slow machine."""
+    """On a slow machine, some seconds may pass between the last delta and the reading. The bounds allow for them."""
     return 0.7 * PER_MINUTE * flows < int(str(shown).replace(",", "")) < 1.05 * PER_MINUTE * flows
 
 

@@ -10,7 +10,7 @@ from tasks.cli import main
 from tests.cli.test_json_documents import NEEDED
 
 ADVICE = "`. .data/environment` reads them into this shell."
-OTHERS = ("new-flow", "recover", "restore", "up")  # need no database, or look at their file first
+OTHERS = ("new-flow", "recover", "restore", "up")  # need no database, or check a file first
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ class Containers:
 
     def up(self) -> None:
         """Starts the services in compose.yaml's order. Also runs the health checks, because Podman runs health checks
-        by itself only with systemd. Then waits until the workers have registered their flows: a container whose process
-        lives is healthy, even if the process could not reach Postgres yet."""
+        by itself only with systemd. Then waits until the workers have registered their flows, because a healthy
+        container may not have reached Postgres yet."""
         self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")
@@ -61,7 +61,7 @@ class Containers:
         return self.podman.run(*self._compose, *arguments, check=check, **self._environment)
 
     def names(self, service: str, *options: str) -> list[str]:
-        """The running containers of a service. With `--all`, also the stopped containers."""
+        """Returns the running containers of a service. With the option `--all`, also returns the stopped containers."""
         label = f"label=com.docker.compose.service={service}"
         project = f"label=com.docker.compose.project={self.project}"
         listing = ("podman", "ps", *options, "--filter", label, "--filter", project, "--format", "{{.Names}}")
@@ -81,7 +81,7 @@ class Containers:
         return {status: int(count) for status, count in (line.split() for line in lines)}
 
     def is_healthy(self, name: str) -> bool:
-        """False if the check fails, and also if Podman cannot run the check."""
+        """Returns False if the check fails, or if Podman cannot run the check."""
         return self.podman.succeeds("podman", "healthcheck", "run", name)
 
     def wait_until_healthy(self, service: str) -> None:

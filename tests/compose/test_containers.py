@@ -1,5 +1,5 @@
 """Tests compose.yaml in real containers. Records pass through two workers, and a killed container loses no record.
-`make compose-test` runs these tests, which need podman and root, and take minutes."""
+`make compose-test` runs these tests, which need Podman and root, and take minutes."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def test_the_records_of_a_file_pass_through_two_workers(containers: Containers) 
     containers.podman.run("podman", "exec", "--interactive", control, *enqueue, given=SAMPLE.read_text())
     insert_slow_records(
         containers, 600, seconds=0.05
-    )  # so many that the second worker joins, however late it begins
+    )  # enough records for the second worker, too, even if it begins late
     until(
         lambda: containers.counts() == {"completed": 944 + 600},
         "all completed",
@@ -135,7 +135,6 @@ def all_completed(containers: Containers) -> bool:
 
 
 def hosts_that_ran(containers: Containers) -> int:
-    """The number of containers that had a run."""
     joined = "SELECT count(DISTINCT hostname) FROM flow_execution_logs JOIN worker_processes USING (worker_process_id)"
     return int(containers.sql(joined))
 

@@ -1,4 +1,4 @@
-"""kubernetes.yaml runs the same commands as compose.yaml, but its workloads have names of their own, such as
+"""kubernetes.yaml runs the same commands as compose.yaml. The workloads have other names than the services, such as
 rpa-processor."""
 
 from typing import Any

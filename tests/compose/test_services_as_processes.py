@@ -1,4 +1,4 @@
-"""On real servers, each service's command, environment and health check do what they are meant to do."""
+"""The command, the environment and the health check of each service work on real servers."""
 
 import base64
 import json
@@ -70,7 +70,6 @@ class Deployment:
         return subprocess.run(words, env=self._environment(service), capture_output=True).returncode == 0
 
     def _program(self, service: Service) -> list[str]:
-        """The service's command, run by this Python."""
         script, *arguments = service.command
         adapted = [self._adapted(service.name, word) for word in arguments]
         return [sys.executable, *CONSOLE_SCRIPTS[script], *adapted]
@@ -108,7 +107,7 @@ def test_migrate_brings_the_schema_and_exits(empty_database_url: str, redis_url:
 def test_migrate_ends_well_on_the_schema_of_the_next_release(
     own_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """The other services wait until `migrate` has ended with 0, even if operators go back to the old release."""
+    """After operators go back to the old release, the other services still wait until `migrate` has ended with 0."""
     database = connect(own_database_url)
     with database.transaction() as cursor:
         cursor.execute("UPDATE schema_version SET version_num = '9999_newer'")

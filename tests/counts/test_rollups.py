@@ -92,7 +92,7 @@ def test_a_delta_of_the_newest_of_all_transactions_is_not_passed_by(database: Da
 
 def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_database_url: str) -> None:
     database = connect(own_database_url)
-    with database.transaction() as cursor:  # the trigger stops the insert after the id is taken
+    with database.transaction() as cursor:  # the trigger makes the insert wait after the id is taken
         cursor.execute(
             "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             " IF NEW.flow_name = 'late' THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NEW; END $$"

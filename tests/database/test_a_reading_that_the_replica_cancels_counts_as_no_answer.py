@@ -1,5 +1,5 @@
-"""A replica cancels a reading that conflicts with changes from the primary. Such a reading has no answer from the
-replica, so all callers go on as they do while the replica is away."""
+"""A replica cancels a reading that conflicts with changes from the primary. Then all callers go on as they do
+while the replica is away."""
 
 import json
 from collections.abc import Iterator

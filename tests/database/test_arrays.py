@@ -1,4 +1,4 @@
-"""An array that is written as a whole arrives unchanged, whatever its elements are."""
+"""An array parameter arrives in Postgres unchanged, whatever its elements are."""
 
 from typing import Any
 

@@ -24,7 +24,6 @@ TERMINATE = "SELECT pg_terminate_backend(%s, 20000)"  # waits at most 20 s until
 
 @pytest.fixture
 def small(clean_database_url: str) -> Iterator[DatabaseManager]:
-    """A pool of at most two connections, which keeps one of them."""
     manager = connect(clean_database_url, pool_size=1, max_overflow=1)
     yield manager
     manager.dispose()
@@ -43,7 +42,6 @@ def test_one_connection_serves_one_transaction_after_the_other(small: DatabaseMa
 def test_no_more_connections_are_open_than_the_pool_may_have(
     small: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLAlchemy's connections count, too."""
     monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
     with small.hold(), small.engine.connect():
         assert small.pool_in_use == 2

@@ -45,7 +45,7 @@ class SmallDisk:
         self._ballast = server.data_directory / "ballast"
 
     def fill(self) -> None:
-        """Fills the disk. Postgres' own files stay as they are, but cannot grow."""
+        """Fills the disk, so that Postgres' files cannot grow."""
         with suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
             while True:
                 ballast.write(bytes(4096))
@@ -65,7 +65,7 @@ def small_file_system(directory: Path) -> Iterator[None]:
     except FileNotFoundError:
         mounted = False
     if not mounted:
-        pytest.skip("a file system of its own can be mounted by root only, where the container allows it")
+        pytest.skip("only root can mount a separate file system, and only if the container allows it")
     try:
         yield
     finally:
@@ -154,14 +154,14 @@ def test_a_one_commit_run_on_a_full_disk_loses_and_doubles_nothing(disk: SmallDi
 
 
 def agree(worker: Worker) -> None:
-    """Asserts that each completed record has exactly one effect, and that no other record has one."""
+    """Asserts that each completed record has exactly one effect, and that no other record has an effect."""
     effects = [row.record_id for row in worker.query("SELECT record_id FROM effects ORDER BY record_id")]
     completed = worker.query("SELECT id FROM processing_queue WHERE status = 'completed' ORDER BY id")
     assert effects == [row.id for row in completed]
 
 
 def test_outcomes_that_find_no_space_are_written_when_there_is_some(disk: SmallDisk, crowded: Worker) -> None:
-    """The handlers have done their work. The outcomes must wait for space, but the handlers are not called again."""
+    """The outcomes wait until there is space. The handlers have already done their work, and are not called again."""
     done: list[int] = []
 
     def read(payload: dict[str, Any], context: FlowContext) -> str:

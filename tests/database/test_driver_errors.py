@@ -1,5 +1,5 @@
-"""An error from the server becomes the same exception on every kind of connection: one translator maps each
-SQLSTATE."""
+"""The same error from the server becomes the same exception on every kind of connection, because one translator maps
+each SQLSTATE."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ OURS: dict[str, type[Exception]] = {
     "53300": DatabaseUnavailableError,
     "57014": DatabaseUnavailableError,
     "57P01": DatabaseUnavailableError,
-    "25006": psycopg.Error,  # this server takes writes; for others, see test_takes_no_writes.py
+    "25006": psycopg.Error,  # for servers that take no writes, see test_takes_no_writes.py
     "3B001": psycopg.Error,
     "55006": psycopg.Error,
     "22003": psycopg.Error,
@@ -157,7 +157,7 @@ def test_in_a_producers_transaction(database: DatabaseManager, door: Execute, st
 
 
 def test_a_protocol_violation_that_ends_a_producers_session(database: DatabaseManager) -> None:
-    """The server knows no message of this type."""
+    """The server does not know the message type `!`, so it ends the session."""
     with database.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)

@@ -1,6 +1,5 @@
 """The first statements of a transaction are sent together with its BEGIN. Whether these statements succeed or fail, the
-connection's next transaction also begins with BEGIN. No statement of the next transaction is committed before that
-transaction ends."""
+connection's next transaction also begins with BEGIN. So the next transaction can be rolled back completely."""
 
 from contextlib import suppress
 

@@ -1,5 +1,5 @@
-"""A schema that is newer than this code, but serves it, needs no migration. `queuectl migrate` says so and succeeds:
-when operators deploy the old release again, its services wait until this command has succeeded."""
+"""A schema that is newer than this code, but serves it, needs no migration. `queuectl migrate` says so and succeeds.
+It must succeed: when operators deploy the old release again, its services wait for this command."""
 
 import json
 from collections.abc import Iterator

@@ -1,5 +1,4 @@
-"""With the code blocks of docs/high-availability.md, the test moves the queue to a new server while producers and
-workers go on."""
+"""The code blocks of docs/high-availability.md move the queue to a new server, while producers and workers go on."""
 
 import os
 import subprocess

@@ -167,7 +167,7 @@ def test_a_finished_index_is_kept_when_the_rest_is_tried_again(
     following.change(WAITS, "LONGER_AFTER_SECONDS = 60.0", "LONGER_AFTER_SECONDS = 0.0")
     with migrating(following) as process:
         assert process.stderr is not None
-        with uncommitted(database, "SELECT FROM processing_queue"):  # an index need not wait for a reader
+        with uncommitted(database, "SELECT FROM processing_queue"):  # an index build does not wait for it
             assert "the migration did not get its lock" in process.stderr.readline()
             built = rows(database, INDEXES)
             assert [is_valid for _, is_valid in built] == [True]

@@ -47,7 +47,7 @@ def test_a_child_uses_no_connection_of_its_parent(database: DatabaseManager) -> 
 def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread of the parent closes connections, and holds the lock of the manager for that time."""
+    """At the time of the fork, a thread of the parent closes connections, and holds the lock of the manager."""
     manager = connect(clean_database_url)
     before = pid_of(manager)
     closing, forked = threading.Event(), threading.Event()

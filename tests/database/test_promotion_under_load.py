@@ -68,8 +68,7 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """Contains the steps that the synchronous and the asynchronous test share. After `stalled` has returned, the
-    primary crashes."""
+    """Stalls the link to the standby, and calls `stalled`. Then the primary crashes, and the standby is promoted."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,

@@ -1,4 +1,5 @@
-"""If there is nothing to do, `queuectl migrate` says so quickly. In all other cases, it begins the migration."""
+"""If there is nothing to do, `queuectl migrate` says so without loading SQLAlchemy and Alembic. In all other cases, it
+begins the migration."""
 
 import subprocess
 import sys

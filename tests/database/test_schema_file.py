@@ -62,9 +62,8 @@ def test_it_says_what_the_migrations_make(granted: psycopg.Connection[Any]) -> N
     assert described(granted) == FILE.read_text(), "run `make schema`, and read what it changes"
 
 
-@pytest.mark.usefixtures("granted")  # the roles belong to the server
+@pytest.mark.usefixtures("granted")  # creates the roles, which belong to the whole server
 def test_executed_it_makes_the_same(empty_database_url: str) -> None:
-    """The file makes the same schema as the migrations, so it omits nothing."""
     statements = re.sub(r"(?m)^CREATE ROLE .*$", "", FILE.read_text()).encode()
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {TEST_SCHEMA}".encode())

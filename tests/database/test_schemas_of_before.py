@@ -92,7 +92,7 @@ def test_one_that_is_interrupted_leaves_it_as_it_was(old: Store) -> None:
     with old.held().transaction() as cursor:
         cursor.execute("SELECT FROM schema_version FOR UPDATE")
         migrating = in_background(lambda: schema.migrate(old.database.engine))
-        while not old.query(END_WHO_WAITS):  # the migrator does not wait between two tries
+        while not old.query(END_WHO_WAITS):  # between two tries, the migrator waits for no lock
             old.wait_until_a_session_is_blocked()
         with pytest.raises(Exception, match="terminating connection"):
             migrating.result(timeout=20)

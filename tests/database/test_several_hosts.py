@@ -1,4 +1,5 @@
-"""A URL may name several servers, in the form of SQLAlchemy or of libpq. The server that takes writes is found."""
+"""A URL may name several servers, in the form of SQLAlchemy or of libpq. We connect to the server that takes
+writes."""
 
 import asyncio
 import os
@@ -40,8 +41,6 @@ CASES = {
 
 @dataclass(frozen=True)
 class Servers:
-    """A primary and its standby, each on a port of its own."""
-
     pair: Pair
     ports: dict[str, int]
 

@@ -144,7 +144,6 @@ def test_commands_say_it_in_a_sentence(own_database: DatabaseManager, command: t
 
 
 def test_a_read_only_login_that_only_looks_is_no_trouble(own_database: DatabaseManager) -> None:
-    """The server itself takes writes."""
     url, login = own_database.settings.url, "test_only_looks"
     with own_database.transaction() as cursor:
         cursor.execute(f"CREATE ROLE {login} LOGIN SUPERUSER".encode())

@@ -48,7 +48,7 @@ def fill(store: Store, twins: int, *, analyse: bool, records: int = RECORDS) -> 
 
 
 def records_read(store: Store) -> int:
-    """How many records this process's only session has read so far."""
+    """Counts the records that this process has read so far, in its only session."""
     store.execute("SELECT pg_stat_force_next_flush()")
     store.execute("SELECT pg_stat_clear_snapshot()")
     return int(store.value(READ))

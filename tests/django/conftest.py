@@ -47,7 +47,6 @@ def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterat
 
 
 def client_of(user: Any) -> Any:
-    """A Django test client that is logged in as the user."""
     from django.test import Client
 
     client = Client()
@@ -63,7 +62,6 @@ def shop(site: None) -> SimpleNamespace:
 
 @pytest.fixture
 def task_worker(site: None, worker: Worker) -> Worker:
-    """A worker that has declared and registered the tasks."""
     flows = importlib.import_module("processing_queue.django.flows").declare_tasks()
     worker.services.flows.update(flows)
     with worker.services.database.transaction() as cursor:
@@ -73,7 +71,7 @@ def task_worker(site: None, worker: Worker) -> Worker:
 
 @pytest.fixture
 def work_off(task_worker: Worker):
-    """Runs a flow until none of its records is due."""
+    """Returns a function that runs the task's flow until none of its records is due."""
 
     def work(name: str) -> None:
         task_worker.make_due()

@@ -19,7 +19,6 @@ class StoringBackend(ProcessingQueueBackend):
         return [self.get_result(str(record.pk)) for record in Record.objects.order_by("id")]
 
     def clear(self) -> None:
-        """Deletes all records."""
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM processing_queue")
 
@@ -34,6 +33,6 @@ class RunningBackend(ProcessingQueueBackend):
 
 
 class SimpleTestCase(TestCase):
-    """Allows the database. Django's tests use in-memory backends, and forbid the database."""
+    """Allows the database, which our backend needs. Django's own class forbids it."""
 
     databases = frozenset({"default"})

@@ -61,7 +61,6 @@ USE_TZ = True
 
 
 def main() -> int:
-    """Returns the exit code of Django's test command."""
     if django.VERSION < (6, 0):
         sys.stdout.write("skipped: the backport is published without its tests\n")
         return 0

@@ -36,8 +36,8 @@ def test_a_worker_runs_tasks(
     tmp_path: Path,
     hinted: bool,
 ) -> None:
-    """With a hint, the worker's main thread runs the tasks. Without a hint, the tasks are run by a thread that
-    looks for work."""
+    """With a hint, the main thread of the pool child runs the tasks. Without a hint, a background thread finds the
+    records and runs the tasks."""
     environment = settings_environment | {"DJANGO_SETTINGS_MODULE": "tests.django.shop.settings"}
     settings = {"IDLE_POLL_SECONDS": "60" if hinted else "0.2"}
     log = tmp_path / "worker.log"

@@ -15,7 +15,6 @@ FAILING = "tests.django.shop.tasks.fail_for_good"
 
 @pytest.fixture
 def admin_client(admin_tables: None, task_worker: Worker) -> Any:
-    """A client that is logged in as Olga."""
     from django.contrib.auth import get_user_model
 
     return client_of(get_user_model().objects.get(username="Olga"))

@@ -15,7 +15,7 @@ def order_count(worker: Worker) -> int:
 
 
 def test_only_the_flow_of_the_declared_queue_has_the_schedule(task_worker: Worker) -> None:
-    """Otherwise each occurrence would become a record for each queue."""
+    """If every flow of the task had the schedule, each occurrence would become one record per queue."""
     flows = {name: flow for name, flow in task_worker.services.flows.items() if "close_the_day" in name}
     assert len(flows) == 2
     assert [name for name, flow in flows.items() if flow.schedule] == [

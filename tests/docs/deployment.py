@@ -1,4 +1,4 @@
-"""The commands of a deployment as a document shows them: exported settings, and processes that run until they are
+"""Runs the commands of a deployment that a document shows: exported settings, and processes that run until they are
 stopped."""
 
 import os
@@ -25,7 +25,6 @@ def is_deployment(block: CodeBlock) -> bool:
 
 
 def program(line: str, scripts: Path = Path(sys.executable).parent) -> list[str]:
-    """The command as a list, which begins with the path of its script in the directory `scripts`."""
     script, *arguments = shlex.split(line)
     return [str(scripts / script), *arguments]
 

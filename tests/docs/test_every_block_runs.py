@@ -28,11 +28,11 @@ RUN_BY = {
 }
 # Blocks that no test runs word for word, by their page and their first words.
 NOT_RUN = {
-    ("SECURITY.md", "$ queuectl grant-roles"): "tests/docs/test_security_page.py calls what it calls",
+    ("SECURITY.md", "$ queuectl grant-roles"): "tests/docs/test_security_page.py calls the same function",
     ("CONTRIBUTING.md", "make lint"): "a step of .ci/run",
     ("CONTRIBUTING.md", "make servers"): "tests/project/test_make_servers.py runs it",
-    ("CONTRIBUTING.md", "export TEST_POSTGRES_URL="): "tests/project/test_make_servers.py sets both",
-    ("README.md", "pip install 'processing-queue[worker]'"): "no registry has the package; test_wheel.py has",
+    ("CONTRIBUTING.md", "export TEST_POSTGRES_URL="): "tests/project/test_make_servers.py uses both variables",
+    ("README.md", "pip install 'processing-queue[worker]'"): "no registry has it; test_wheel.py installs a wheel",
     ("docs/django.md", "pip install 'processing-queue[django]'"): "no registry has the package",
     ("docs/django.md", "python manage.py migrate"): "tests/django/wagtail_site.py runs such a site",
     ("docs/celery-applications.md", "export DEVELOPMENT"): "tests/applications/ starts these processes",

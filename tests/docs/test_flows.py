@@ -16,8 +16,6 @@ BLOCKS = code_blocks(DOCUMENT, "python")
 
 
 class Examples:
-    """The flows of the page, ready to run."""
-
     def __init__(self, worker: Worker, flows: dict[str, Flow], names: dict[str, Any]) -> None:
         self.worker = worker
         self.flows = flows

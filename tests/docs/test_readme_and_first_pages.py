@@ -33,7 +33,7 @@ def shop(database: DatabaseManager) -> Iterator[DatabaseManager]:
         cursor.execute(
             "INSERT INTO jobs (order_id, status) VALUES (7, 'waiting'), (8, 'done'), (9, 'running')"
         )
-        # The README shows record 1.
+        # The README shows record 1, so the next id must be 1.
         cursor.execute("SELECT setval(pg_get_serial_sequence('processing_queue', 'id'), 1, false)")
     yield database
     with database.transaction() as cursor:

@@ -97,7 +97,7 @@ def beat_gone(database: DatabaseManager) -> None:
 
 def broker_gone(database: DatabaseManager) -> None:
     troubles.healthy(database)
-    app.conf.broker_url = GONE  # put back with the rest of the configuration
+    app.conf.broker_url = GONE  # `_configured` restores it
 
 
 def broker_refusing(database: DatabaseManager) -> None:
@@ -105,7 +105,7 @@ def broker_refusing(database: DatabaseManager) -> None:
     troubles.healthy(database)
     broker = REFUSING.enter_context(answering_broker("redis://127.0.0.1:1/0"))
     broker.reply = "READONLY You can't write against a read only replica."
-    app.conf.broker_url = broker.url  # put back with the rest of the configuration
+    app.conf.broker_url = broker.url  # `_configured` restores it
 
 
 def maintenance_late_and_failed(database: DatabaseManager) -> None:
@@ -132,7 +132,7 @@ def snapshot_held(database: DatabaseManager) -> None:
 
 
 def database_gone(_: DatabaseManager) -> None:
-    os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/rpa_db"  # put back with the rest
+    os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/rpa_db"  # `_configured` restores it
 
 
 def database_read_only(database: DatabaseManager) -> None:

@@ -21,7 +21,7 @@ ONCE_ONLY = r"queuectl enqueue|python|(?s:.*)queuectl reset"  # the other comman
 
 
 class Reader:
-    """Two terminals in one directory."""
+    """A reader with two terminals: `queuectl up` runs in the first, and the other commands run in the second."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

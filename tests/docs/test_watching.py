@@ -1,4 +1,4 @@
-"""The commands of docs/watching.md are run as the page shows them, and the page lists all registered codes of reasons
+"""The commands of docs/watching.md are run as the page shows them, and the page lists all registered reason codes
 and no others."""
 
 import re

@@ -1,4 +1,4 @@
-"""A queue that is set up as it should be, in a database of its own, and a doctor that looks at it."""
+"""A queue with a correct set-up, in a database of its own, and calls of `queuectl doctor`."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,6 @@ class Patient:
     redis: redis.Redis
 
     def execute(self, *statements: str) -> None:
-        """Executes each statement in autocommit."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -43,7 +42,6 @@ class Patient:
         return {check["check"]: check for check in found["checks"]}
 
     def complaints(self) -> dict[str, tuple[str, str]]:
-        """The level and the message of each check whose level is not ok."""
         return {
             name: (check["level"], check["message"])
             for name, check in self.examine().items()

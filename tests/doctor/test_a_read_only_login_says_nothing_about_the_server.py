@@ -1,4 +1,4 @@
-"""The server takes writes even if the login of `queuectl doctor` is read-only by default."""
+"""If only the login of `queuectl doctor` is read-only by default, the doctor says that the server takes writes."""
 
 from collections.abc import Iterator
 

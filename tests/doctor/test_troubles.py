@@ -261,7 +261,6 @@ def test_a_prepared_transaction(monkeypatch: pytest.MonkeyPatch, patient: Patien
 
 
 def test_a_table_is_looked_at_that_the_roles_were_granted(patient: Patient) -> None:
-    """The doctor examines every table that the grants name."""
     patient.execute(
         *[
             f"REVOKE ALL ON {table} FROM processing_queue_admin"

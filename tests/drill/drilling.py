@@ -1,4 +1,4 @@
-"""Causes one trouble, waits until it is found, and mends it. Notes everything that was not as expected."""
+"""Causes one trouble, waits until it is found, and mends it. Notes everything unexpected."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +22,8 @@ OPEN_ALERTS = "SELECT code FROM alerts WHERE resolved_at IS NULL"
 
 @dataclass
 class Drilled:
-    """`found_seconds` is None if the trouble was not found in time, and `mended_seconds` if it was not mended in time.
-    `wrong`: what was not as expected, by phase."""
+    """`found_seconds` is None if the trouble was not found in time. `mended_seconds` is None if the trouble was not
+    mended in time. `wrong`: the unexpected observations of each phase."""
 
     trouble: Trouble
     found_seconds: float | None = None
@@ -37,8 +37,7 @@ class Drilled:
 
 
 def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
-    """Returns what happened. If the trouble was not found or not mended as expected, `drill` raises no error, and the
-    result says what was wrong."""
+    """Raises no error if the trouble was not found or not mended as expected. The result then says what was wrong."""
     drilled = Drilled(trouble)
     with ExitStack() as stack:
         stack.enter_context(fleet.settings_here())
@@ -55,7 +54,7 @@ def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
         if drilled.found_seconds is not None and trouble.is_steady:
             _wait(drilled, "during", lambda seen: {f.code for f in seen} == trouble.codes, 0)
             if trouble.says not in drilled.message:
-                drilled.wrong["message"] = [f"{trouble.says!r} is not in it: {drilled.message}"]
+                drilled.wrong["message"] = [f"{trouble.says!r} is missing in the text: {drilled.message}"]
         next(making, None)
         drilled.mended_seconds = _wait(
             drilled, "after", lambda seen: not seen and _is_resolved(fleet), MEND_SECONDS
@@ -72,7 +71,7 @@ def _wait(
     drilled: Drilled, phase: str, is_over: Callable[[list[Finding]], bool], seconds: float
 ) -> float | None:
     """Judges the queue until `is_over` is true. Returns how many seconds this took, or None if it took too long.
-    Notes each finding that is not expected of this trouble."""
+    Notes each finding that this trouble does not allow."""
     allowed = drilled.trouble.codes | drilled.trouble.passing
     started = time.monotonic()
     while True:
@@ -100,7 +99,6 @@ def _is_resolved(fleet: Fleet) -> bool:
 
 @contextmanager
 def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Replaces an entry of a mapping, or an attribute, for the duration of a `with` block."""
     patch = (
         mock.patch.dict(place, {name: value})
         if isinstance(place, Mapping)

@@ -28,7 +28,7 @@ FLOWS = "tests.drill.flows_under_drill"
 LOGIN = "drill_fleet"
 CONNECTION_LIMIT = 80
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "1"}
-# The fleet needs the rows of these tables. So the drill keeps the rows when it empties all other tables.
+# The fleet needs the rows of these tables. So the drill empties only the other tables.
 KEPT = (
     "schema_version",
     "flows",
@@ -85,7 +85,8 @@ class Fleet:
         }
 
     def start(self) -> None:
-        """Waits until all worker processes and the flows are registered. The workers log "ready" a little earlier."""
+        """Starts the fleet, and waits until all worker processes and the flows are registered. The workers log "ready"
+        a little earlier, so the log alone is not enough."""
         self._grant()
         self.cleaner = DatabaseCleaner(self.admin_url, kept=KEPT)
         self.cleaner.remember_seeds()
@@ -103,7 +104,7 @@ class Fleet:
         self.servers.server.drop_database(self.name)
 
     def start_worker(self, queues: str, concurrency: int, **environment: str) -> CeleryProcess:
-        """Does not wait until the worker is ready."""
+        """Starts a worker, but does not wait until it is ready."""
         name = f"{queues}-{self._log_number}@drill"
         options = ["-Q", queues, f"--concurrency={concurrency}", "-n", name, *WORKER_OPTIONS]
         return self._start(["worker", *options], queues, environment)
@@ -143,7 +144,6 @@ class Fleet:
         return psycopg.connect(url or self.admin_url, application_name=application_name, autocommit=True)
 
     def queuectl(self, *arguments: str) -> str:
-        """Runs `queuectl` as an operator on this machine does."""
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         return result.output
@@ -157,7 +157,6 @@ class Fleet:
         )
 
     def wait_for(self, condition: str, seconds: float = 60) -> None:
-        """Waits until the SQL condition is true."""
         deadline = time.monotonic() + seconds
         while self.query(f"SELECT {condition}") != [(True,)]:
             assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {condition}"

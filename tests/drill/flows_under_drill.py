@@ -13,7 +13,8 @@ from tasks import PermanentError, flow
 
 @flow
 def letters(payload: dict[str, Any]) -> None:
-    """`seconds`: how long the handler takes. `down`: while this file exists, the called service is down."""
+    """In the payload, `seconds` says how long the handler takes. While the file that `down` names exists, the called
+    service is down."""
     time.sleep(payload.get("seconds", 0))
     if Path(payload.get("down", "/nowhere")).exists():
         raise PermanentError("the post office is closed")
@@ -33,5 +34,5 @@ def busy(payload: dict[str, Any]) -> None:
 
 @flow
 def broken_off(payload: dict[str, Any], connection: Connection) -> None:
-    """In each attempt, breaks its own connection, as if something between the worker and Postgres had cut it."""
+    """In each attempt, the handler ends its own session, as if something else had cut the connection."""
     connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")

@@ -1,5 +1,5 @@
 """Causes many troubles, one after the other. The next trouble uses the same fleet if it needs the same settings, and if
-the previous trouble left the fleet as it was."""
+the previous trouble left the fleet unchanged."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -65,12 +65,11 @@ def drills() -> Iterator[Drills]:
 
 
 def run_all(troubles: Iterable[Trouble], running: Drills) -> list[Drilled]:
-    """Prints each result when it is known."""
     results: list[Drilled] = []
     for trouble in troubles:
         try:
             drilled = running.run(trouble)
-        except Exception as error:  # noqa: BLE001  (the others are drilled nevertheless)
+        except Exception as error:  # noqa: BLE001  (the drill continues with the next trouble)
             drilled = Drilled(trouble, wrong={"drill": [f"{type(error).__name__}: {error}"[:500]]})
         results.append(drilled)
         took = "not found" if drilled.found_seconds is None else f"{drilled.found_seconds:.1f} s"

@@ -1,5 +1,5 @@
-"""A trouble is a generator that causes the trouble, yields while the drill looks for the findings, and mends the
-trouble. This module has the register of all troubles."""
+"""A trouble is a generator. It causes a problem, yields while the drill looks for the findings, and mends the problem.
+This module has the register of all troubles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Trouble:
     `shortened`: thresholds, each with its mapping or module, its name, and its value during the drill. `settings`:
     settings of the fleet, without prefix. `written`: a sentence for the report. This sentence says which times were
     shortened, or which rows were written so that the drill need not wait. `keeps_fleet`: the trouble leaves the fleet
-    as it was, so the next trouble may use it."""
+    unchanged, so the next trouble may use the same fleet."""
 
     name: str
     make: Make
@@ -42,8 +42,6 @@ TROUBLES: dict[str, Trouble] = {}
 
 
 def trouble(name: str, *codes: str, passing: Sequence[str] = (), **options: Any) -> Callable[[Make], Make]:
-    """Registers a trouble under this name."""
-
     def register(make: Make) -> Make:
         assert name not in TROUBLES, name
         TROUBLES[name] = Trouble(name, make, frozenset(codes), frozenset(passing), **options)

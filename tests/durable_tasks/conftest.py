@@ -38,7 +38,6 @@ class Shop:
         make_known(self.worker, name)
 
     def run(self, task: Any) -> RunCounts:
-        """Executes one run of the task's flow."""
         return self.worker.run(self.worker.services.flows[task.name])
 
     def rows(self) -> list[Any]:

@@ -25,7 +25,7 @@ OPTIONS: list[dict[str, Any]] = [{}, {"transaction": lambda: None, "outside_tran
 
 @pytest.fixture(autouse=True)
 def _only_the_application_hears(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our own beat would begin its work."""
+    """Disconnects the receivers of our own beat, because they would start its work."""
     for signal in (signals.beat_init, signals.beat_embedded_init):
         monkeypatch.setattr(signal, "receivers", [])
 

@@ -55,7 +55,7 @@ class TooLongError(PayloadRejectedError):
 
 
 def test_a_retry_with_a_group_is_a_retry(shop: Shop) -> None:
-    """The flow retries neither exception of this group, unless the task calls retry()."""
+    """The flow retries these two exceptions only if the task calls retry()."""
 
     @shop.task(bind=True, max_retries=1)
     def charge(self: Any) -> None:

@@ -162,7 +162,6 @@ def test_a_record_that_no_call_has_written_fails_alone(shop: Shop) -> None:
 
 
 def test_a_task_by_any_call_is_the_same(make_shop: Callable[..., Shop]) -> None:
-    """A task that is called as a function, or with apply(), writes nothing."""
     shop = make_shop()
 
     @shop.task(bind=True)

@@ -28,7 +28,6 @@ class Effects:
             return [row[0] for row in cursor.execute("SELECT text FROM task_effects ORDER BY at").fetchall()]
 
     def records(self) -> set[tuple[str, str, int]]:
-        """The flow, status and crash strikes of each record."""
         with self._database.transaction() as cursor:
             rows = cursor.execute("SELECT flow_name, status, crash_strikes FROM processing_queue").fetchall()
             return set(rows)

@@ -1,5 +1,5 @@
 """A bulk call may wait until another session commits a record with the same dedup_key. The call then treats its own row
-as a duplicate, and returns the id of that record."""
+as a duplicate, and returns the id of the other session's record."""
 
 from collections.abc import Iterable
 from concurrent.futures import wait
@@ -27,9 +27,9 @@ def processor(database: DatabaseManager) -> DistributedProcessor:
 def bulk_meets_rivals(
     processor: DistributedProcessor, keys: Iterable[str], on_duplicate: OnDuplicate, rivals: Iterable[str]
 ) -> tuple[EnqueuedMany, dict[str, int]]:
-    """Enqueues a record for each of `keys` in one call. For each key of `rivals`, another session has enqueued a
-    record before. That session commits when the call waits for its record. Also returns the ids of these earlier
-    records."""
+    """Enqueues a record for each of `keys` in one call. Before the call, another session enqueues a record for each key
+    of `rivals`. Each of these sessions commits when the call waits for its record. Returns the call's result and the
+    ids of the sessions' records."""
     rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
     ids: dict[str, int] = {}
     sessions: list[tuple[int, ExitStack]] = []

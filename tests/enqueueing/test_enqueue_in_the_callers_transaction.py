@@ -193,7 +193,7 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
 def test_a_copy_that_is_interrupted_while_it_begins_takes_everything_back(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ctrl-C comes when the server has already begun the COPY. The driver leaves the COPY open. Nothing is logged."""
+    """Ctrl-C comes when the server has already begun the COPY. The driver leaves the COPY open."""
     begin = psycopg.Cursor._start_copy_gen
 
     def interrupted(*arguments: Any) -> Any:

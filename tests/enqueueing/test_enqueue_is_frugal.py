@@ -66,7 +66,6 @@ def test_memory_does_not_grow_with_the_number_of_rows(database: DatabaseManager,
 
 @pytest.fixture
 def producer(database: DatabaseManager) -> Iterator[Session]:
-    """A session that has only the rights of a producer."""
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/grant_roles"))
     with Session(database.engine) as session:

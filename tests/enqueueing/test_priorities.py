@@ -12,7 +12,6 @@ from tests.support.store import Store, completed, exchange, ids, store_on
 
 @pytest.fixture
 def small(database: DatabaseManager) -> Iterator[Store]:
-    """A store with batches of two."""
     with store_on(database, batch_size=2) as store:
         store.add_flow()
         yield store

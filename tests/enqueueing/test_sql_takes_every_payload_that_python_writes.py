@@ -1,6 +1,6 @@
-"""`enqueue_record` takes every payload that Python writes for a flow, with or without a `$version`. The time to check a
-payload grows in proportion to the payload's size, even if the type is recursive, but only if the unions of the type are
-tagged."""
+"""`enqueue_record` takes every payload that Python writes for a flow, with or without a `$version`. If the unions of
+a type are tagged, the time to check a payload grows in proportion to the payload's size, even if the type is
+recursive."""
 
 import json
 from typing import Annotated, Any, Literal, NamedTuple

@@ -93,8 +93,7 @@ def test_the_old_name_of_wait_for_async_warns(processor: DistributedProcessor) -
 def test_one_poll_serves_all_who_wait(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads and coroutines wait at the same time. Only one thread asks the database, for all awaited records at
-    once."""
+    """Threads and coroutines wait at the same time."""
     asked: list[int] = []
     look = waiting.Poll.look  # type: ignore[attr-defined]
 

@@ -1,8 +1,8 @@
 """Runs hostile handlers in real worker processes, together with innocent records and another flow.
 
-Whatever a handler does, innocent records complete and are charged no failed attempt, and their effects are written
-exactly once. The record with the hostile handler is finished at the latest when its attempts or crash strikes are used
-up. The worker goes on serving other flows.
+Innocent records complete, whatever a hostile handler does. They are charged no failed attempt, and their effects are
+written exactly once. The record with the hostile handler is finished when its attempts or crash strikes are used up, or
+earlier. The worker goes on serving other flows.
 """
 
 import time

@@ -1,5 +1,5 @@
 """If a process was itself silent for nearly as long as the lease, it declares nobody dead until one lease after its
-next heartbeat. Perhaps no process could reach the database, and then every heartbeat is out of date."""
+next heartbeat. Perhaps no process could reach the database, so every heartbeat may be out of date."""
 
 import math
 import time

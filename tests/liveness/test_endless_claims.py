@@ -1,4 +1,4 @@
-"""A record that is claimed again and again without an outcome is claimed alone, and then gets crash strikes."""
+"""If a record is claimed again and again without an outcome, it is claimed alone. After that, it gets crash strikes."""
 
 from typing import Any
 
@@ -138,7 +138,8 @@ def test_check_and_explain_name_it(store: Store) -> None:
 
 
 def test_monitoring_finds_them_without_walking_over_all_that_runs(store: Store) -> None:
-    """The index of processing records keeps an entry for each record that was claimed since the last vacuum."""
+    """A walk over the index of processing records can be long. This index keeps an entry for each record that was
+    claimed since the last vacuum."""
     filling.add_processing(store.database, 5_000, filling.add_run(store.database))
     with store.database.transaction() as cursor:
         cursor.execute("ANALYZE processing_queue")

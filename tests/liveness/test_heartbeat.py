@@ -1,4 +1,4 @@
-"""If the database is unreachable when a child reports its dead predecessor, a later heartbeat makes the report."""
+"""If the database is unreachable when a child reports its dead predecessor, a later heartbeat repeats the report."""
 
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from tests.support.store import Store
 
 
 def died_with(store: Store, record_id: int) -> Predecessor:
-    """A dead process whose run had claimed records."""
     run = store.run()
     run.begin()
     return Predecessor(UUID(str(run.worker_process_id)), record_id)

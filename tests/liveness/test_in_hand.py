@@ -58,7 +58,7 @@ class Gate:
 
 @contextmanager
 def at_work(worker: Worker, gate: Gate, handler: Callable[..., Any], **options: Any) -> Iterator[list[int]]:
-    """Three records. The handler works on the first record and, with `concurrency=2`, also on the last record."""
+    """Within this block, the handler works on the first of three records and, with `concurrency=2`, on the last."""
     flow = worker.declare(handler, name="gated", **options)
     ids = worker.enqueue("gated", [FIRST, PASSING, LAST])
     thread = threading.Thread(target=worker.run, args=(flow,))

@@ -102,7 +102,7 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
 
 def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
     """When a run begins, and at each aging claim, the run makes up to ten claims of suspects in a row. One claim in
-    twenty is an aging claim."""
+    twenty is an aging claim, which begins with the priority whose oldest record has waited longest."""
     suspects = store.enqueue(25)
     store.execute("UPDATE processing_queue SET batch_limit = 1")
     store.enqueue(1_000, priority=0)
@@ -117,7 +117,6 @@ def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Sto
 
 
 def test_suspects_of_other_groups_do_not_wait_for_a_blocked_one(store: Store) -> None:
-    """The first suspect waits for an earlier record of its key, but the other suspect is claimed."""
     first, blocked = store.enqueue(2, order_key="tenant")
     (other,) = store.enqueue(1)
     store.execute("UPDATE processing_queue SET batch_limit = 9 WHERE id = %s", (blocked,))

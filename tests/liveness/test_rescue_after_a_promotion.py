@@ -1,5 +1,6 @@
-"""After the promotion of a standby, no run is declared dead until one lease has passed. The postmaster and the
-checkpointer of a hot standby started long before the promotion. After the promotion, all heartbeats are out of date."""
+"""After the promotion of a standby, all heartbeats are out of date, so no run is declared dead until one lease has
+passed. The start of the postmaster or of the checkpointer does not show when the standby was promoted: both started
+long before."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +37,8 @@ class Promoted:
         return self.store.settings
 
     def set_lease_of_the_standby(self) -> ProcessorSettings:
-        """When a sweep begins, the standby has been up for longer than this lease. The promotion is more recent."""
+        """This lease is shorter than the time for which the standby has been up, but longer than the time since the
+        promotion."""
         return self.set_lease(float(self.store.value(STANDS_BY_FOR)))
 
 

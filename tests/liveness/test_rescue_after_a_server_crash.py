@@ -1,5 +1,5 @@
 """If one session crashes, Postgres recovers without a restart of the server. After the recovery, all heartbeats are out
-of date."""
+of date, so rescue waits for one lease. In addition, we vacuum the tables, because autovacuum has lost its counts."""
 
 import os
 import signal

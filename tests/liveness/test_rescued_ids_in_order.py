@@ -24,7 +24,6 @@ def unordered(own_database_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def claimed(unordered: Store) -> Run:
-    """A run that has claimed ten records."""
     unordered.enqueue(10)
     run = unordered.run()
     assert len(run.begin()) == 10

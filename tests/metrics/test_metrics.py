@@ -38,7 +38,6 @@ def collector(database: DatabaseManager) -> QueueCollector:
 
 
 def scrape(collector: QueueCollector) -> dict[str, list[Any]]:
-    """Samples by name."""
     registry = CollectorRegistry()
     registry.register(collector)
     samples: dict[str, list[Any]] = {}
@@ -79,7 +78,7 @@ FROM generate_series(1, 601) AS n, unnest(ARRAY['critical', 'warning']) AS level
 
 
 def test_every_open_alert_is_counted(database: DatabaseManager, collector: QueueCollector) -> None:
-    """Lists of alerts are shorter."""
+    """A list of alerts holds at most 500 alerts. The metrics have no such limit."""
     with database.transaction() as cursor:
         cursor.execute(OPEN_ALERTS)
     samples = scrape(collector)

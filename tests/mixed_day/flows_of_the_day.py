@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
 
 FLOWS_OF_EACH_KIND = 5
-FOLLOW_UP, RECURRING = -1, -2  # the `n` of their payloads
+FOLLOW_UP, RECURRING = -1, -2  # the `n` in the payloads of these records
 TOO_SLOW, PATIENT = 7, 1
 SOON = Backoff.fixed(0.05)
 INSERT = "INSERT INTO effects_of_the_day (record_id) VALUES (%(record_id)s)"

@@ -98,7 +98,7 @@ def produce(processor: DistributedProcessor) -> int:
 
 
 def cancel_the_patient_one(processor: DistributedProcessor) -> int:
-    """Cancels a record whose handler waits for its cancellation. Returns the id of the record."""
+    """Cancels the record whose handler waits until the record is cancelled."""
     patient = (
         "SELECT id FROM processing_queue WHERE flow_name = 'in_threads_0' AND payload->>'n' = %(n)s "
         "AND status IN ('processing', 'cancelled')"

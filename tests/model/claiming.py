@@ -188,9 +188,6 @@ ACTIONS: tuple[Action, ...] = (
 
 @dataclass(frozen=True)
 class Exploration:
-    """The number of reachable states, the queue's promises that are broken in some state, and a stuck state if there
-    is one."""
-
     state_count: int
     broken: tuple[str, ...]
     stuck: State | None

@@ -24,7 +24,7 @@ class Run(NamedTuple):
     is_gone: bool = False
     is_settled: bool = False
     held: int = 0  # the claim number that its open slice will write
-    kept: int = 0  # the same, after its session or the answer to its COMMIT was lost
+    kept: int = 0  # like `held`, but the session or the answer to the COMMIT was lost
     claimed: int = 0  # the claim number that it owns
     payload: int = 0  # the payload that its handler was given
 
@@ -64,7 +64,7 @@ def hold(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def settle(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Settles the slice. The answer to the COMMIT may get lost."""
+    """The answer to the COMMIT may get lost."""
     if not run.held:
         return
     if run.state == "running":

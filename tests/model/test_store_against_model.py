@@ -31,8 +31,6 @@ FROM processing_queue ORDER BY id
 
 @dataclass
 class Expected:
-    """What the model says about a record."""
-
     status: str = "pending"
     retry_count: int = 0
     claim_number: int = 0

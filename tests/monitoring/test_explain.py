@@ -1,4 +1,4 @@
-"""For every record that is not running, `explain` gives the right reason."""
+"""For each state of a record and of a flow, `explain` gives the right reason."""
 
 import re
 from collections.abc import Callable
@@ -59,7 +59,6 @@ def store(database: DatabaseManager) -> Store:
 
 
 def explain(database: DatabaseManager, record_id: int | None = None) -> Explanation:
-    """Explains a record, by default the newest one."""
     with database.transaction() as cursor:
         row = cursor.execute("SELECT max(id) FROM processing_queue").fetchone()
         return explain_record(cursor, SETTINGS, record_id or (row[0] if row else 0))

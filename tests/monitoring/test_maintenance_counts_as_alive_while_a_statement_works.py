@@ -37,7 +37,7 @@ def repair(database: DatabaseManager) -> None:
         maintenance.repair(run)
 
 
-# For each kind of maintenance: what another session locks, so that a statement of the maintenance waits.
+# For each kind of maintenance: a lock for which one of its statements must wait, and the function that runs it.
 HELD: dict[str, tuple[str, Callable[[DatabaseManager], Any]]] = {
     "nightly review": ("SELECT FROM rollup_progress FOR UPDATE", lambda _: nightly_review()),
     "repair": ("SELECT FROM rollup_progress FOR UPDATE", repair),
@@ -68,7 +68,7 @@ def held(database: DatabaseManager, kind: str) -> Generator[Future[Any]]:
 
 
 def age(database: DatabaseManager) -> None:
-    """Moves the heartbeat into the past, unless the maintenance has locked the row of its run."""
+    """Moves the heartbeat into the past. Raises an error if the maintenance has locked the row of its run."""
     with database.transaction() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '1s'")
         cursor.execute(AGE.encode())
@@ -110,7 +110,7 @@ def test_it_renews_its_heartbeat(
 def test_if_it_was_frozen_another_begins_at_once_and_the_frozen_one_changes_nothing(
     database: DatabaseManager,
 ) -> None:
-    """A frozen process cannot renew its heartbeat."""
+    """Without heartbeats, the maintenance looks like a frozen process to others."""
     filling.add_records(database, 3)
     rollups.fold(database)
     execute(database, "UPDATE processing_queue SET status = 'cancelled'")

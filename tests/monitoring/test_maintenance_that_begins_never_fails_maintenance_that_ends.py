@@ -12,7 +12,7 @@ from tests.support.store import in_background
 
 PATIENCE_SECONDS = 30
 SILENT = "INSERT INTO maintenance_runs (operation, dry_run, actor) VALUES ('silent', false, 'anna')"
-# A statement finds the rows in the order in which they last changed.
+# The next statements find the rows in the order in which these UPDATEs have changed them.
 AFFECT = "UPDATE maintenance_runs SET affected_count = 1 WHERE operation = %(operation)s"
 AGE = "UPDATE maintenance_runs SET heartbeat_at = now() - interval '1 hour' WHERE operation = %(operation)s"
 SEAL = "SELECT FROM audit_seal FOR UPDATE"
@@ -61,7 +61,7 @@ def test_while_a_chunk_of_silent_maintenance_works_on_the_audit_log(
         execute(database, AFFECT, operation="ending")
         execute(database, AGE, operation="ending")
         with run.chunk() as cursor:
-            cursor.execute("SET LOCAL deadlock_timeout = '60s'")  # so that the other session is the victim
+            cursor.execute("SET LOCAL deadlock_timeout = '60s'")  # a deadlock would hit the other session
             cursor.execute(SEAL.encode())
             begun = in_background(lambda: begin(database, "another"))
             wait_until_blocked(database)

@@ -41,7 +41,8 @@ def advice(database: DatabaseManager) -> str:
 
 
 def held_up(database: DatabaseManager) -> int:
-    """Six handlers of another flow have hung for longer than the handler of the flow that is held up."""
+    """The handler of `alpha` hangs, and six handlers of `other` have hung for longer. Returns the id of alpha's
+    record."""
     filling.add_flow(database)
     filling.add_flow(database, "other")
     for _ in range(6):

@@ -15,7 +15,7 @@ ENDED = b"SELECT pg_terminate_backend(pg_backend_pid())"
 
 @pytest.fixture
 def size_by(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """A function that lets a statement stand for the one that reads the size."""
+    """Returns a function that replaces the statement that reads the size."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     monkeypatch.setattr(server, "SIZE_SECONDS", 0.1)
     read: Callable[[str], bytes] = server.sql

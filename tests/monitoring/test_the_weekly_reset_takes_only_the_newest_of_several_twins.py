@@ -1,5 +1,5 @@
-"""Of several failed records with the same dedup_key, the weekly reset takes only the newest, even if a worker has
-completed that record before the reset reaches the others."""
+"""Of several failed records with the same dedup_key, the weekly reset takes only the newest, even if that record is
+finished before the reset reaches the others."""
 
 import pytest
 

@@ -96,7 +96,7 @@ def test_names_may_contain_a_percent_sign(importing: Importing) -> None:
 
 
 class Unchecked(StatusTable):
-    """The constraints change between the check and the move."""
+    """Ignores a refusal of the check, as if the constraints had changed after the check."""
 
     def check(self, cursor: Any) -> None:
         with suppress(QueueStoreError):
@@ -104,7 +104,7 @@ class Unchecked(StatusTable):
 
 
 ROWS_THAT_SHARE_AN_ID = [
-    "(5, 'pending'), (5, 'pending')",  # the second row is behind the limit of the batch
+    "(5, 'pending'), (5, 'pending')",  # the batch contains only the first row
     "(NULL, 'pending')",
 ]
 

@@ -32,7 +32,7 @@ class Peer:
         self._do(lambda queries: queries.enqueue([entrypoint], [payload], [priority], **given))
 
     def work(self) -> None:
-        """Runs a worker of PgQueuer until there is no job left that it may take."""
+        """Runs a worker of PgQueuer until no job is left that this worker may take."""
 
         async def work(queries: Queries) -> None:
             manager = QueueManager(queries)

@@ -18,7 +18,8 @@ PENDING_OF = "SELECT id FROM processing_queue WHERE flow_name = %s AND status = 
 def names(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> DatabaseManager:
-    """`alhpa` has two pending records with a key, one without, and a failed record with a taken key."""
+    """`alhpa` has three pending records, two of them with a dedup_key. One of these two keys is also that of a failed
+    record."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     monkeypatch.setenv("QUEUECTL_ACTOR", "Olga")
     add_flow(database, "alpha")

@@ -34,13 +34,14 @@ def backup(tmp_path: Path) -> Path:
 
 
 def heard(store: Store, hours_ago: int) -> None:
-    """Sets the last heartbeat of all runs and worker processes."""
+    """Moves the last heartbeat of all runs and worker processes to `hours_ago` hours ago."""
     for statement in HEARD:
         store.execute(statement, (hours_ago,))
 
 
 def backed_up_while_it_works(store: Store, backup: Path, count: int = 1) -> tuple[Run, list[Record]]:
-    """Returns a run that works on this number of records. The backup shows its heartbeats of an hour ago."""
+    """Returns a run that works on `count` records, with these records. In the backup, the run's last heartbeat is an
+    hour old."""
     store.enqueue(count)
     run = store.run()
     batch = run.begin()

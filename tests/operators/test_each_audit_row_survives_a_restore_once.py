@@ -29,7 +29,7 @@ def add(store: Store, actor: str, at: str | None = None, details: str = "{}") ->
 
 
 def restore(store: Store, backup: Path) -> list[str]:
-    """Returns the actors in the audit log, without the actor of the restore."""
+    """Restores the backup. Returns the actors in the audit log, without the actor of the restore."""
     restore_backup(store.database, backup, replace=True)
     with store.database.transaction() as cursor:
         assert find_violations(cursor, full=True) == []

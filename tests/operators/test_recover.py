@@ -1,5 +1,5 @@
-"""`queuectl recover` changes only what it must. Flows that an operator had stopped stay stopped, and nothing is
-stopped without need."""
+"""`queuectl recover` changes only what it must. If an operator had stopped ingestion or processing, it stays stopped.
+The command stops nothing without need."""
 
 import threading
 from pathlib import Path
@@ -31,7 +31,6 @@ def recover(file: Path, exit_code: int = 0) -> Any:
 
 
 def switches(database: DatabaseManager) -> tuple[Any, ...] | None:
-    """Whether ingestion and processing are stopped."""
     with database.transaction() as cursor:
         return cursor.execute(SWITCHES).fetchone()
 
@@ -108,7 +107,6 @@ def repair_behind_a_gate(repairer: Any) -> list[int]:
 
 
 def test_short_pauses_inside_transactions_are_no_trouble(database: DatabaseManager) -> None:
-    """Six sessions are idle in transactions, but only for a moment."""
     from tasks.monitoring.rules.database_rules import idle_in_transaction
     from tasks.monitoring.snapshot import take_snapshot
 

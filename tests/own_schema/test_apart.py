@@ -37,7 +37,6 @@ UPDATE {schema}.processing_queue SET status = 'processing', claimed_at = now(), 
 
 @pytest.fixture
 def database(empty_database_url: str) -> Iterator[DatabaseManager]:
-    """Three queues, each with a flow `sample`."""
     manager = connect(empty_database_url)
     for name in NAMES:
         create_queue(manager, name)

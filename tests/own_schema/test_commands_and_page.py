@@ -78,7 +78,6 @@ def put(url: str) -> None:
 
 @pytest.fixture
 def migrated(url: str) -> str:
-    """The URL of a database with a migrated queue that has the flow `mark`."""
     queuectl("migrate")
     queuectl("register")
     return url

@@ -1,4 +1,4 @@
-"""If PgBouncer ends a producer's session because no server session became free in time, the producer gets
+"""If no server session becomes free in time, PgBouncer ends the producer's session. Then the producer gets
 DatabaseUnavailableError, and nothing is written."""
 
 import asyncio
@@ -45,7 +45,7 @@ def manager(postgres_server: PostgresServer, pooled: Pooled) -> Iterator[Databas
         other.execute("SELECT 1")
         bouncer.command(
             "SET query_wait_timeout = 1"
-        )  # only now, because PgBouncer's own login may take longer
+        )  # set after the first query, because PgBouncer's own login may take longer than a second
         yield manager
         other.rollback()
         with manager.transaction() as cursor:

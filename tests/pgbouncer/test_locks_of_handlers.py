@@ -1,5 +1,5 @@
 """Behind PgBouncer, no session keeps an advisory lock that a handler took in a slice, even if the slice is
-rolled back. The run could not release such a lock later, because its next transaction may have another
+rolled back. The run could not release such a lock later, because its next transaction may use another
 session."""
 
 from collections.abc import Callable, Iterator

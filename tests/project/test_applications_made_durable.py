@@ -34,7 +34,6 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanE
 
 
 def durable(application: Application) -> Application:
-    """Returns the application with the two lines changed."""
     files = dict(application.files)
     [place] = [name for name, text in files.items() if all(line in text for line in LINES)]
     for line, instead in LINES.items():

@@ -38,7 +38,6 @@ def write_program(path: Path, text: str) -> None:
 
 
 def run(checkout: Path, failing: str, code: int) -> tuple[int, str]:
-    """Returns the exit code and the summary."""
     environment = {
         "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}",
         "HOME": str(checkout),

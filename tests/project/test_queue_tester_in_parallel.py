@@ -1,4 +1,4 @@
-"""`pytest -n 2` with the shipped fixture and one database: each test has the queue to itself."""
+"""With `pytest -n 2`, the shipped fixture and one database, each test has the queue to itself."""
 
 import os
 import subprocess

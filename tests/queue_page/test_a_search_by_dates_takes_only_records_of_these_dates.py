@@ -1,5 +1,5 @@
-"""A search by dates shows, exports and changes only records that were created within the dates. Records whose ids are
-not in the order of creation are no exception."""
+"""A search by dates shows, exports and changes only records that were created within the dates. This holds even if the
+ids are not in the order of creation."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ def test_the_page(search: dict[str, str], few: int, queue: Queue, monkeypatch: p
 def test_records_far_from_their_neighbours_in_time_are_not_taken(
     search: dict[str, str], queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search reads no ids beyond those that the binary search found."""
+    """With NEARBY = 0, the search reads only the ids that the binary search found."""
     monkeypatch.setattr(record_candidates, "NEARBY", 0)
     found = every_id(queue.database, filter_of(Arguments(search | DATES)))
     assert found <= within_dates(queue, search)

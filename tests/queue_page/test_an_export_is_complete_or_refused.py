@@ -1,5 +1,5 @@
-"""An export holds every record that matches the search, or it is refused. Some searches look only at the newest runs or
-attempts."""
+"""An export holds every record that matches the search, or it is refused. A search that looks only at the newest
+runs or attempts may miss records."""
 
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ REFUSED = "and there are more: search for one run, for one flow, or for a text i
 
 @pytest.fixture
 def queue(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> Queue:
-    """A search looks at 5 attempts and 3 runs."""
+    """A search looks at no more than 5 attempts and 3 runs."""
     use(database, monkeypatch)
     for module in (record_candidates, records):
         monkeypatch.setattr(module, "RECORDS_AT_MOST", 5)

@@ -19,7 +19,6 @@ LEFT = "is locked or no longer pending."
 
 @pytest.fixture
 def pending(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The ids of two pending records."""
     use(database, monkeypatch)
     filling.add_flow(database)
     filling.add_records(database, 2)

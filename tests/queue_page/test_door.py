@@ -153,7 +153,7 @@ def test_wrong_logins_are_answered_later_and_later_and_leave_a_line(flower: Flow
     assert re.search(r"wrong login no\. 5 from 127\.0\.0\.1: answered after 1\.6 s", flower.log.read_text())
     started = time.monotonic()
     assert flower.ask("/queue").status == 200
-    assert time.monotonic() - started < 3, "who knows the password does not wait"
+    assert time.monotonic() - started < 3, "a right login must not wait"
 
 
 def test_a_large_body_is_not_taken(flower: FlowerProcess) -> None:

@@ -152,7 +152,7 @@ def test_a_dialog_is_used_and_left_with_the_keyboard(browser: Browser, page_url:
 
 def test_the_tab_key_goes_through_the_page_in_order(browser: Browser, page_url: Page) -> None:
     browser.open(page_url[0] + "/queue", "document.querySelectorAll('.queue-chart').length === 4")
-    browser.wait("document.body.textContent.includes('2 open alerts')")  # they are fetched on their own
+    browser.wait("document.body.textContent.includes('2 open alerts')")  # a separate request fetches them
     browser.run("document.querySelector('.queue-tab').focus()")
     seen = []
     for _ in range(16):

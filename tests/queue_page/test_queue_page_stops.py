@@ -1,4 +1,5 @@
-"""While something is stopped, every page says what, by whom, since when and why. Afterwards, no page says so."""
+"""While something is stopped, every page says what is stopped, by whom, since when and why. Afterwards, no page
+mentions it."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""The page reports a database that is slow or has no schema. Settings control the replica, payloads and URL prefix."""
+"""The page reports a database that is slow or has no schema. Settings decide whether a replica is read, whether
+payloads are shown, and below which URL prefix the page is served."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

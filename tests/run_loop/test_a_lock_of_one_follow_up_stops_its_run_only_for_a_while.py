@@ -1,5 +1,5 @@
-"""If a follow-up record waits for a lock, its run waits only until the run must end. If the process ends because of
-another handler, the outcome with this follow-up record is neither lost nor turned into a failure."""
+"""If a follow-up record waits for a lock, its run waits, too, but stops waiting when the run must end. If the process
+ends because of another handler, the outcome with this follow-up record is neither lost nor turned into a failure."""
 
 import threading
 import time
@@ -94,7 +94,6 @@ class Stuck:
         return take_when_due
 
     def stand_still(self, *_: Any, **__: Any) -> None:
-        """The thread of the run writes nothing more."""
         self.waits.set()
         assert self.may_end.wait(PATIENCE_SECONDS)
 
@@ -134,8 +133,6 @@ def test_an_outcome_that_waits_is_written_if_the_process_ends(
 
 
 class Claimed:
-    """Outcomes of three claimed records, and the payloads that were written."""
-
     def __init__(self, worker: Worker) -> None:
         self.flow = worker.declare(lambda payload: None, name="sample")
         worker.enqueue("sample", range(3))

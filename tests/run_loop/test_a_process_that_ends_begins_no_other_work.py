@@ -44,7 +44,7 @@ class Ending:
         write_in = Run.write_in
 
         def wait_and_write(run: Run, *arguments: Any, again: bool = False, **options: bool) -> Any:
-            if again:  # only the end of a process writes like this here
+            if again:  # in these tests, only the end of a process passes `again`
                 self.at_the_gate.set()
                 assert self.gate.wait(PATIENCE_SECONDS)
             return write_in(run, *arguments, again=again, **options)
@@ -144,8 +144,6 @@ def test_the_handler_returns_and_no_run_of_another_flow_begins(
 
 
 class ApplicationTask:
-    """An application's task that a message has started."""
-
     name = "application.task"
     request = SimpleNamespace(is_eager=False, durable=None)
 
@@ -251,7 +249,7 @@ def test_the_process_does_not_wait_endlessly_for_a_task(
 def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run of the stuck handler ended just before its process began to end."""
+    """The run of the stuck handler has ended, and its process works on another run when the process begins to end."""
     monkeypatch.setattr(aborting, "OTHER_WORK_SECONDS", PATIENCE_SECONDS)
     worker, services = ending.worker, ending.services
     worker.enqueue("stuck", ["second"])

@@ -1,5 +1,5 @@
-"""If a run breaks after it has called handlers, the claims of the records that it leaves count as unfinished. Otherwise
-a record that breaks each of its runs would never be isolated."""
+"""If a run breaks after it has called handlers, its claims without an outcome count as unfinished. Otherwise, a record
+that breaks each of its runs would never be isolated."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""Other test modules also declare flows. A flow with a schedule would add records to the tests of other modules."""
+"""A worker does not serve the flows that other test modules have declared. If such a flow had a schedule, it would add
+records to the test."""
 
 from importlib import import_module
 

@@ -24,7 +24,6 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def abort(worker: Worker) -> None:
-    """Aborts the process when the first of two records is finished and the second one is stuck."""
     flow = worker.declare(lambda payload: None, name="stuck", time_limit_seconds=1, max_retries=0)
     worker.enqueue("stuck", ["finished", "stuck"])
     options = RunOptions("stuck", 10, 0)

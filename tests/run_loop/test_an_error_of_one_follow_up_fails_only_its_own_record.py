@@ -1,5 +1,5 @@
-"""If the database refuses an outcome or its follow-up record, only the record of that outcome fails. No handler of
-another record is called again."""
+"""If the database refuses an outcome or its follow-up record, only the record of that outcome fails. The handlers of
+other records are not called again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -126,8 +126,8 @@ def test_a_follow_up_that_waits_too_long_for_a_lock(
 
 
 def in_one_micro_batch(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All outcomes of a batch become one micro-batch, however slow this machine is. A run that waits for a lock calls
-    no further handler."""
+    """All outcomes of a batch become one micro-batch, however slow this machine is. Otherwise, the run could wait
+    for a lock before it has called all handlers."""
     worker.services.settings = replace(worker.services.settings, micro_batch_seconds=PATIENCE_SECONDS)
     take = Executor.take_outcomes
     monkeypatch.setattr(

@@ -17,8 +17,6 @@ CALLS_TOO_MANY = 50  # ends an endless repetition
 
 
 class Calls:
-    """The number of the handler's calls, and the asyncio tasks that a handler left behind."""
-
     def __init__(self) -> None:
         self.count = 0
         self.left: list[asyncio.Task[None]] = []
@@ -37,7 +35,7 @@ def calls() -> Iterator[Calls]:
 
 
 def cancel(which: str) -> None:
-    """Cancels asyncio tasks. A handler calls this function last, and returns without another `await`."""
+    """A handler calls this function last, and then returns without another `await`."""
     own = asyncio.current_task()
     assert own is not None
     for task in [own] if which == "own" else asyncio.all_tasks():

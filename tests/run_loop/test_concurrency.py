@@ -15,8 +15,6 @@ from tests.workers.processes import wait_until
 
 
 class Gauge:
-    """Counts the handlers that run at the same time."""
-
     def __init__(self) -> None:
         self.now = self.most = 0
         self.lock = threading.Lock()
@@ -64,7 +62,6 @@ def test_as_many_handlers_run_as_asked_for(worker: Worker, gauge: Gauge, kind: i
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker: Worker, kind: int) -> None:
-    """The handler of the first record waits until another handler has received a record of a later batch."""
     later = threading.Event()
 
     def in_threads(payload: int) -> None:
@@ -89,7 +86,6 @@ def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker:
 
 
 def test_claiming_ahead_is_bounded(worker: Worker) -> None:
-    """While all handlers are busy, the number of unstarted records exceeds `low_water` by at most one batch."""
     release, claimed = threading.Event(), []
 
     def hold(payload: int) -> None:

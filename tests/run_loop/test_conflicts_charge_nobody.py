@@ -57,7 +57,7 @@ def test_a_follow_up_that_waits_too_long_for_a_lock(
 
 
 def test_a_conflict_in_a_group_of_exceptions(worker: Worker) -> None:
-    """The second try has savepoints."""
+    """The first try has no savepoints, and the second try has savepoints. Both meet a conflict."""
     tries: list[int] = []
 
     async def conflicts(

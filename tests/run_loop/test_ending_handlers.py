@@ -1,5 +1,5 @@
-"""Requests to end a handler. If the handler returns before a request takes effect, the request does not change the
-record."""
+"""Operators can ask to end a handler. If the handler returns before the request takes effect, the request does not
+change the record."""
 
 import threading
 import time
@@ -169,7 +169,7 @@ def test_the_charge_names_the_operator_and_the_reason(worker: Worker, ended: lis
 
 
 def test_a_request_under_the_claim_before_is_dropped(worker: Worker, ended: list[str]) -> None:
-    """The same process has claimed the record again."""
+    """Since the request, the same process has claimed the record again."""
     with in_hand(worker) as (record_id, _):
         ask(worker, record_id)
         worker.query("UPDATE worker_processes SET end_claim_number = 0")

@@ -48,7 +48,6 @@ ALL_KINDS = [*KINDS, (one_commit, {}), (asynchronous_commit, {})]
 
 
 def lengths(statuses: Sequence[str]) -> list[tuple[str, int]]:
-    """Returns the status and the length of each series of equal statuses."""
     return [(status, len(list(group))) for status, group in groupby(statuses)]
 
 
@@ -102,8 +101,6 @@ def test_a_flow_of_small_batches_is_not_express_by_itself(
 
 
 class InAdvance:
-    """An asynchronous handler. On record `at`, the handler waits until record `later` is claimed."""
-
     def __init__(self, seen: Seen, at: int, later: int) -> None:
         self.seen = seen
         self.at = at

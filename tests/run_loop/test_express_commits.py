@@ -1,5 +1,5 @@
-"""Some handlers write through the transaction of their express slice. The claim, the handler's rows and the outcome
-are then committed together, or not at all."""
+"""If a handler writes through the transaction of its express slice, one COMMIT writes the claim, the handler's rows and
+the outcome."""
 
 import asyncio
 from collections.abc import Callable, Iterator

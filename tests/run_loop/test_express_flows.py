@@ -1,4 +1,4 @@
-"""Which flows are express, and how large their slices are."""
+"""Tests of which flows become express, and of the size of their slices."""
 
 from typing import Any
 

@@ -110,7 +110,7 @@ def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -
 
 
 def test_suspects_come_first(worker: Worker) -> None:
-    """The run begins with a claim, because the flow has suspects. The suspects are claimed one by one."""
+    """The run begins with a claim, because the flow has suspects."""
     handled: list[int] = []
     fill(worker, 2 * BATCH_SIZE, handler=handled.append)
     last = range(2 * BATCH_SIZE - 3, 2 * BATCH_SIZE)

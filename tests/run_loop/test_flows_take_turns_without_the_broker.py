@@ -34,7 +34,7 @@ class NoHints:
 
 
 class Shift:
-    """A worker whose handlers each take a whole time slice, by the clock that the time slice reads."""
+    """A worker with a fake clock for its time slices. By this clock, each handler takes a whole time slice."""
 
     def __init__(self, worker: Worker, monkeypatch: pytest.MonkeyPatch, hints: NoHints) -> None:
         self.worker, self.services, self.called = worker, worker.services, list[str]()

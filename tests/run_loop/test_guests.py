@@ -1,4 +1,4 @@
-"""What a handler does to its context, session, transaction or process does not affect other records."""
+"""A handler may change or break its context, session, transaction or process. Other records are not affected."""
 
 import asyncio
 import contextvars
@@ -37,8 +37,6 @@ def effects(worker: Worker) -> Iterator[Worker]:
 
 
 def doing(statements: list[str]) -> Any:
-    """Returns a handler that inserts its effect and then, if its payload is true, executes the statements."""
-
     def handler(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
         for statement in statements if payload else []:

@@ -21,7 +21,6 @@ BURY = (
 
 
 def end_the_session(worker: Worker) -> None:
-    """Ends the session of the current run, which holds a slice."""
     assert worker.services.current_run is not None
     with worker.services.database.transaction() as cursor:
         terminate_sessions(cursor, worker.services.current_run.run.flow_instance_id)

@@ -1,4 +1,4 @@
-"""Whatever a handler does, its record gets an outcome, and the rest of its batch is not affected."""
+"""Every record gets an outcome, whatever its handler does. The other records of its batch are not affected."""
 
 import asyncio
 import sys

@@ -15,7 +15,7 @@ from tasks import PERMANENT, Backoff, FlowContext
 from tests.support.flow_runs import Worker
 from tests.support.locks import uncommitted
 
-LIMIT_SECONDS = 1.0  # long enough for quick flushes, which wait for the server, too
+LIMIT_SECONDS = 1.0  # long enough for quick flushes, although they wait for the server
 
 
 class Base(DeclarativeBase):

@@ -86,7 +86,6 @@ CLAIMED = [""] * 20
 
 
 def process(worker: Worker, handler: Callable[..., Any], payloads: list[str], *, express: bool) -> list[Any]:
-    """Returns the rows of the records with these payloads."""
     flow = worker.declare(handler, name="sample", batch_size=len(CLAIMED), express=express, max_retries=0)
     worker.enqueue("sample", CLAIMED)
     ids = worker.enqueue("sample", payloads)

@@ -1,5 +1,5 @@
-"""Hundreds of thousands of order keys may have a first record that is not due. A look for work, or a claim, steps over
-a bounded number of them, and yet every record that can be claimed is found."""
+"""The first records of hundreds of thousands of order keys may not be due. A look for work, or a claim, steps over a
+bounded number of such keys. Still, every record that can be claimed is found."""
 
 from collections.abc import Iterator
 

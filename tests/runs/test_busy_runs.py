@@ -1,4 +1,4 @@
-"""Some readings do not scan the index entries of records that a busy run has finished. These readings use the
+"""Some readings do not scan the index entries of records that a busy run has finished. Instead, these readings use the
 run's last heartbeat. Their answers are still correct. Readings that need exact numbers still count the records."""
 
 import re

@@ -30,7 +30,6 @@ def explained_claim(run: Run, cursor: QueuePosition) -> str:
 
 
 def explained(run: Run, statement: str, parameters: dict[str, Any]) -> str:
-    """The output of EXPLAIN ANALYZE. The effects of the statement are rolled back."""
     driver = run.held.driver
     try:
         rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement), parameters).fetchall()

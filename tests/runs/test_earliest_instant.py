@@ -1,5 +1,5 @@
 """The earliest instant that the table accepts is the start of the year 2000 in the time zone of the session that
-migrated. A record that is due at this instant is claimed like any other."""
+ran the migrations. A record that is due at this instant is claimed like any other."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

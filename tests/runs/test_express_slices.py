@@ -57,7 +57,6 @@ def held(run: Run, batch_size: int = 10) -> HeldSlice:
 
 
 def every_outcome(records: Sequence[Record]) -> list[Outcome]:
-    """Outcomes of every kind, for eight records."""
     done = [Completed(r, started=1.0, finished=1.02, result=b'{"n": 1}') for r in records[:2]]
     return [
         *done,

@@ -75,8 +75,8 @@ def test_the_view_gives_the_plan_of_the_rule_written_out(own_store: Store, look:
 
 
 def without_conditions(plan: list[str]) -> list[str]:
-    """The view changes the order of the conditions. This order affects the numbers in names such as `SubPlan 1`, and
-    slightly affects the estimated costs."""
+    """Removes the conditions, because the view changes their order. Also removes the parts that depend on this order:
+    the numbers in names such as `SubPlan 1`, and the estimated costs."""
     numbers_and_costs = re.compile(r"(?<=Plan) \d+|(?<=\b[a-z])_\d+\b|  \(cost=.*\)")
     return [numbers_and_costs.sub("", line) for line in plan if "Filter: " not in line]
 

@@ -155,8 +155,8 @@ def test_records_without_a_key_are_found_behind_the_heads(store: Store) -> None:
 
 
 def test_aging_starts_where_a_record_that_can_be_claimed_waits_longest(store: Store) -> None:
-    """The oldest record cannot be claimed, because it waits for a running record of its key. Aging skips a suspect,
-    too."""
+    """The oldest record cannot be claimed, because it waits for a running record of its key. Aging also skips
+    suspects."""
     store.enqueue(1, priority=9, order_key="tenant", delay=-9_000)
     holder = store.run()
     holder.begin()

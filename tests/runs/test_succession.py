@@ -1,5 +1,5 @@
-"""A short run ends, and the next run, of another flow, begins in the same transaction. If that run cannot
-begin, the first one ends alone."""
+"""A short run ends, and the next run, of another flow, begins in the same transaction. If the next run cannot begin,
+the first run ends alone."""
 
 from typing import Any
 

@@ -149,7 +149,6 @@ def unserved_seconds(database: DatabaseManager) -> float | None:
 
 
 def found(database: DatabaseManager) -> list[Finding]:
-    """Only the findings of the rule `control_queue`."""
     with database.transaction() as cursor:
         schedule = read_schedule(cursor)
     snapshot = replace(take_snapshot(database, ProcessorSettings()), schedule=schedule, broker=read_broker())

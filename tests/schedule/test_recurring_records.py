@@ -69,7 +69,6 @@ def test_missed_occurrences_are_made_up_for_once(worker: Worker, flow: Flow) -> 
 
 
 def test_many_that_look_at_once_enqueue_one_record(worker: Worker, flow: Flow) -> None:
-    """All threads try to enqueue a record for the same due time. Only one of them makes a record."""
     due_at = datetime(2026, 11, 23, 3, tzinfo=UTC)
     with worker.services.database.transaction() as cursor:
         recurring.enqueue_occurrence(cursor, "nightly", datetime(2026, 11, 22, 3, tzinfo=UTC), b"{}")

@@ -70,8 +70,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "account_for_insert": set(), "account_for_delete": set(), "account_for_truncate": set(), "seal_audit": set(),
     "sum_minutes": set(),
 }  # fmt: skip
-# For each verb, the roles that may use that verb on a sequence. Every sequence belongs to a table that at least one
-# role besides the owner may write to.
+# For each verb, the roles that may use that verb on every sequence.
 SEQUENCES: dict[str, set[str]] = {
     "usage": {OPERATOR, WORKER}, "select": {OPERATOR, MONITOR}, "update": {OPERATOR},
 }  # fmt: skip

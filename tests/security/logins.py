@@ -39,7 +39,6 @@ class Logins:
         return self._url.set(username=self.create(name, *granted)).render_as_string(hide_password=False)
 
     def connect(self, name: str, *granted: str) -> psycopg.Connection:
-        """Connects in autocommit mode."""
         connection = psycopg.connect(self.url(name, *granted), autocommit=True)
         self._connections.append(connection)
         return connection

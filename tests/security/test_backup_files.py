@@ -1,5 +1,5 @@
 """Only the owner of a backup can read it. A backup that fails leaves no file. A damaged or foreign backup is refused
-with a message, before anything is changed."""
+with a message, and nothing is changed."""
 
 import json
 import os

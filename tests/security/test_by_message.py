@@ -88,7 +88,7 @@ def test_an_occurrence_that_is_due_does_it_once_and_names_the_schedule(worker: W
     filling.add_failed(worker.services.database, 3, "letters", retry_count=1)
     hint = {"entry": "failed_records_reset", "due_at": "2026-11-01T02:00:00+00:00"}
     assert run_occurrence.apply(kwargs=hint).result is None
-    assert worker.statuses() == {"failed": 3}, "nobody had noticed it"
+    assert worker.statuses() == {"failed": 3}, "the occurrence has no row yet"
     worker.query("INSERT INTO schedule_occurrences (entry, due_at) VALUES (%(entry)s, %(due_at)s)", **hint)
     assert run_occurrence.apply(kwargs=hint).result == "finished"
     assert worker.statuses() == {"pending": 3}
@@ -150,7 +150,7 @@ def test_names_that_a_sender_chose_are_cut_and_stay_on_their_line(
 
 
 def request_of(task: Any, **headers: Any) -> OwnRequest:
-    """The request that the main process of a worker makes from a message."""
+    """The request that a worker's main process creates for a message."""
     said = {"id": "1", "task": task.name, "argsrepr": "canary", "kwargsrepr": "canary"} | headers
     message = Mock(
         body=b"",

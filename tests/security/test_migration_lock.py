@@ -41,7 +41,7 @@ def test_who_waits_says_for_whom(database: DatabaseManager, caplog: pytest.LogCa
 @direct_only  # the test reads the last statement of each session
 def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
     """CREATE INDEX CONCURRENTLY waits for every older snapshot. So a session that waits for the migration lock must not
-    have a snapshot."""
+    hold a snapshot."""
     manager = connect(empty_database_url)
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}

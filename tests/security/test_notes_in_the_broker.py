@@ -1,5 +1,5 @@
-"""Anyone who can write to the broker can forge the notes that workers keep of quarantined messages. No content of a
-note makes the process that reads it fail. If an alert rule fails, the other rules are still evaluated."""
+"""Anyone who can write to the broker can forge the notes that workers keep of quarantined messages. A process that
+reads a note does not fail, whatever the note contains. If an alert rule fails, the other rules are still evaluated."""
 
 import json
 from dataclasses import replace

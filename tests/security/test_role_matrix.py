@@ -202,7 +202,8 @@ def function_cell(role: str, name: str, kind: str, arguments: str, *, is_trigger
     )
     allowed = declared.FUNCTIONS.get(name)
     may = role == OWNER or allowed is None or role in allowed
-    return Cell(f"call {name}", statement, may, "permission denied for function")  # the call is refused
+    # If the refusal has another text, the call was allowed, and the function itself was refused something.
+    return Cell(f"call {name}", statement, may, "permission denied for function")
 
 
 def sequence_cells(role: str, sequence: str) -> Iterator[Cell]:

@@ -1,4 +1,4 @@
-"""A view gives a login no right that the login lacks on the tables that the view reads."""
+"""Through a view, a login can do only what it may also do with the tables that the view reads."""
 
 import psycopg
 import pytest

@@ -74,6 +74,6 @@ def dripping() -> Iterator[int]:
 def test_an_answer_that_drips_is_given_up(dripping: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "ANSWER_SECONDS", 0.5)
     started = time.monotonic()
-    with pytest.raises(OSError):  # noqa: PT011  (what the library makes of a connection that is shut)
+    with pytest.raises(OSError):  # noqa: PT011  (the library chooses the error for a closed connection)
         Webhook(f"http://127.0.0.1:{dripping}/x", ("127.0.0.1",)).post({})
     assert time.monotonic() - started < 30

@@ -1,4 +1,4 @@
-"""An application whose time runs faster: `celery -A tests.support.accelerated_schedule beat`.
+"""A Celery application for tests of beat: `celery -A tests.support.accelerated_schedule beat`.
 
 Its schedule has one entry, which is due every half second. If ACCELERATED_FROM names an instant, in seconds since 1970,
 the schedule has crontabs instead. From that instant on, each hour of these crontabs takes a minute.

@@ -90,5 +90,4 @@ def _is_registered(url: str, flow_name: str) -> bool:
 
 
 def acknowledged_by(producers: list[Producer]) -> int:
-    """The number of records acknowledged so far."""
     return sum(producer.acknowledged_count for producer in producers)

@@ -82,7 +82,7 @@ def answering_broker(url: str) -> Iterator[AnsweringBroker]:
 
 
 def _command(commands: BinaryIO) -> bytes:
-    """Reads one command, an array of strings. Returns nothing if the client has closed the connection."""
+    """Reads one Redis command, which is an array of strings. Returns b"" if the client has closed the connection."""
     head = commands.readline()
     parts = [head]
     for _ in range(int(head[1:] or 0)):

@@ -1,5 +1,5 @@
-"""A headless Chromium, driven through its DevTools protocol. Only one thread uses the browser. The methods block until
-a condition is true, never for a fixed time."""
+"""A headless Chromium, driven through its DevTools protocol. Only one thread may use the browser. The methods wait
+until a condition is true, never for a fixed time."""
 
 import asyncio
 import base64
@@ -99,8 +99,8 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> Any:
-        """Waits until the condition is true, even if the browser leaves the page during this time. An element
-        counts as true. Returns the value."""
+        """Waits until the condition is true, even if the browser leaves the page during this time. Returns the
+        value, or True for a DOM element."""
         answer = f"const v = ({condition}); return v instanceof Node ? true : v"
         script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
         deadline = time.monotonic() + WAIT_SECONDS

@@ -28,8 +28,6 @@ def upgrade() -> None:
 
 
 class Build:
-    """A copy of this code."""
-
     def __init__(self, directory: Path, url: str, broker_url: str = "redis://127.0.0.1:1/0") -> None:
         self.directory = directory
         self.environment = {**os.environ, "DATABASE_URL": url, "CELERY_BROKER_URL": broker_url}

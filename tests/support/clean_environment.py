@@ -13,7 +13,7 @@ LONGEST_SECONDS = 600
 
 
 def run(command: Sequence[str | Path], cwd: Path, exit_code: int | None = 0, **environment: str) -> str:
-    """Runs a command. Returns its output, including stderr."""
+    """Returns the output of the command, including stderr."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
     answer = subprocess.run(
         command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=LONGEST_SECONDS

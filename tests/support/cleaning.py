@@ -52,8 +52,8 @@ class DatabaseCleaner:
                 )
 
     def clean(self) -> None:
-        """Switches off triggers and foreign keys. So the order of the tables does not matter, and no deletion is
-        counted. Tries again for TRY_SECONDS if sessions of running workers hold locks."""
+        """Switches off triggers and foreign keys. So the order of the tables does not matter, and no trigger
+        counts the deletions. Tries again for TRY_SECONDS if sessions of running workers hold locks."""
         if self._pgbouncer:
             self._pgbouncer.command("RECONNECT")
         give_up_at = time.monotonic() + TRY_SECONDS

@@ -36,8 +36,8 @@ NESTED = re.compile(r"\( SELECT\b|\(|\)|\b\w+\.")
 
 
 def described(connection: psycopg.Connection[Any]) -> str:
-    """The queue's schema as SQL. The text calls the schema `public`, whatever its name is, and names the roles
-    accordingly. Leaves out the row and the comment of `schema_version`, which `migrate` writes."""
+    """The queue's schema as SQL. The text always calls the schema `public`, and names the roles accordingly. Leaves
+    out the row and the comment of `schema_version`, which `migrate` writes."""
     name = queue_schema()
     with connection.transaction():
         connection.execute("SELECT set_config('search_path', quote_ident(%s), true)", [name])

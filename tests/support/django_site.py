@@ -8,8 +8,8 @@ from sqlalchemy.engine import make_url
 
 def configure_django(url: str) -> None:
     """Configures the application `tests.django.shop` on this database. A later call only changes which database Django
-    uses. Restores the environment afterwards. If DJANGO_SETTINGS_MODULE stayed in the environment, Celery would
-    configure Django in every child process."""
+    uses. Restores the environment afterwards: if DJANGO_SETTINGS_MODULE stayed there, Celery would configure Django in
+    every child process."""
     import django
     from django.db import connections
 

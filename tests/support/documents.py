@@ -1,4 +1,4 @@
-"""Reads the code blocks of documents, so that tests can run what readers will copy."""
+"""Reads the code blocks, tables and links of documents, so that tests can check them."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def code_blocks(document: str, *languages: str) -> list[CodeBlock]:
 
 
 def table_rows(document: str) -> list[list[str]]:
-    """Returns the cells of every row of every table, including headings and rulers."""
+    """Returns the cells of every row of every table, including the heading and the line of dashes under it."""
     lines = (ROOT / document).read_text().splitlines()
     return [
         [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")
@@ -38,7 +38,7 @@ def table_rows(document: str) -> list[list[str]]:
 
 
 def linked_files(document: str) -> list[str]:
-    """Returns the files that a document names by a link or as `path`, relative to the project."""
+    """Returns the files to which a document links, or that it names in backticks. Paths are relative to the project."""
     text = (ROOT / document).read_text()
     links = [(ROOT / document).parent / link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
     named = [

@@ -1,4 +1,4 @@
-"""The paragraph that says how a report in docs/evidence was made."""
+"""Writes the paragraph that says how a report in docs/evidence was made."""
 
 import os
 import platform
@@ -12,7 +12,6 @@ LIBRARIES = ("celery", "kombu", "psycopg", "redis", "SQLAlchemy")
 
 
 def made_by(command: str, postgres_url: str, redis_url: str) -> str:
-    """The paragraph names the command, the time, the versions, the machine and its load."""
     with psycopg.connect(postgres_url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     with redis.Redis.from_url(redis_url) as client:

@@ -14,8 +14,8 @@ SHORT_LEASE = {
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_LEASE_SECONDS": "0.5",
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_HEARTBEAT_SECONDS": "0.1",
 }
-"""With a short lease, tests need not wait long: no process counts as silent until Postgres has been up for one
-lease."""
+"""No process counts as silent until Postgres has been up for one lease. With this short lease, tests need not wait
+long."""
 
 
 def alive() -> datetime:
@@ -53,8 +53,8 @@ def add_failed(database: DatabaseManager, count: int, flow_name: str = "alpha", 
 def add_outcomes(
     database: DatabaseManager, flow_name: str = "alpha", minutes_ago: float = 5, **counts: Any
 ) -> None:
-    """Adds counts as if records had ended `minutes_ago` minutes before now, without inserting records. Adjustments in
-    other columns offset the counts, so that the totals stay as they are."""
+    """Adds counts as if records had ended `minutes_ago` minutes ago, but inserts no records. Adjustments in other
+    columns offset the counts, so that the totals do not change."""
     columns = {
         "completed_adjusted": -counts.get("completed", 0),
         "failed_adjusted": -counts.get("failed", 0),

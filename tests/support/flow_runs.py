@@ -1,4 +1,4 @@
-"""Runs of a flow in this process, on a real database. They do what a worker process does, but without Celery."""
+"""Runs flows in the process of the test, on a real database. Does the work of a worker process, but without Celery."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -71,14 +71,13 @@ class Worker:
         )
 
     def make_due(self) -> None:
-        """Makes retries and snoozes due now."""
         self.query("UPDATE processing_queue SET scheduled_at = now() WHERE status = 'pending'")
 
 
 @contextmanager
 def running_worker(url: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Worker]:
-    """The worker has only the flows that the test declares. Flows of imported test modules may have schedules, and
-    would add records of their own."""
+    """The worker has only the flows that the test declares. Flows of imported test modules are left out, because
+    their schedules would add records."""
     monkeypatch.setenv("DATABASE_URL", url)
     with monkeypatch.context() as patch:
         patch.setattr("tasks.worker.services.load_flows", lambda _: {})

@@ -51,7 +51,7 @@ class Waits:
 
 @contextmanager
 def probed(url: str) -> Iterator[None]:
-    """Asks for the lock again and again until the end of the block."""
+    """Until the end of the block, a session takes and releases the lock again and again."""
     with psycopg.connect(url, autocommit=True, application_name="prober") as connection:
         connection.execute(NOTES)
         connection.execute("SET synchronous_commit = off")
@@ -65,7 +65,6 @@ def probed(url: str) -> Iterator[None]:
 
 
 def waits(url: str, began: float, ended: float) -> Waits:
-    """The waits of the probing writer between `began` and `ended`."""
     with psycopg.connect(url) as connection:
         row = connection.execute(LONGEST, [began, ended]).fetchone()
     assert row is not None

@@ -15,7 +15,6 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 
 
 def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
-    """Returns as soon as at least `sessions` sessions of this database wait for a lock."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with database.transaction() as cursor:
@@ -23,7 +22,7 @@ def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
         if row and row[0] >= sessions:
             return
         time.sleep(0.01)
-    raise AssertionError(f"no {sessions} session(s) came to wait for a lock")
+    raise AssertionError(f"fewer than {sessions} session(s) waited for a lock")
 
 
 def wait_until_blocked_by(database: DatabaseManager, pid: int) -> None:
@@ -35,7 +34,7 @@ def wait_until_blocked_by(database: DatabaseManager, pid: int) -> None:
             if cursor.execute(query, (pid,)).fetchone() != (0,):
                 return
         time.sleep(0.01)
-    raise AssertionError(f"no session came to wait for session {pid}")
+    raise AssertionError(f"no session waited for a lock of session {pid}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ SHADE, TINT, WITHOUT_SHADE = "0901_shade", "0902_tint", "0903_without_shade"
 FLOW_NAME = "paint"
 FLOW_MODULE = "flows_of_this_build"
 SETTINGS = {"IDLE_POLL_SECONDS": "0.1"}  # because no process sends hints
-FLOW = '''"""What this release does with a record. It reads the column that its schema has for it."""
+FLOW = '''"""The flow of this release. It reads the colour from the column that this release uses."""
 
 from typing import Any
 
@@ -38,8 +38,6 @@ CONTRACT = "ALTER TABLE processing_queue DROP COLUMN shade"
 
 
 class Release:
-    """A build that can start workers."""
-
     def __init__(self, name: str, directory: Path, url: str, broker_url: str, column: str) -> None:
         self.name = name
         self.build = Build(directory, url, broker_url)

@@ -1,4 +1,4 @@
-"""The page's actions without Flower. Tests call these actions as Flower's handlers do, on the test's database."""
+"""The actions of the Queue page without Flower. Tests call them as Flower's handlers do, on the test's database."""
 
 from typing import Any
 

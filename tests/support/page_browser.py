@@ -1,4 +1,4 @@
-"""A browser that shows a page with data, for tests that click. `page_url` and `browser` are fixtures."""
+"""A browser that shows the Queue page with data, for tests that click. `page_url` and `browser` are fixtures."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -33,7 +33,7 @@ def page_database_url(postgres_server: PostgresServer, template_database: str) -
     manager = connect(url)
     fill(manager)
     rollups.fold(manager)
-    recount(manager)  # `fill` changed statuses without the arrows' statements
+    recount(manager)  # because `fill` changed statuses without the statements that also count
     manager.dispose()
     yield url
     postgres_server.drop_database(name)

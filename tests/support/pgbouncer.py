@@ -20,12 +20,12 @@ from tests.workers.processes import wait_until
 THROUGH_PGBOUNCER = bool(os.environ.get("TEST_THROUGH_PGBOUNCER"))
 SETTING = "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER"
 direct_only = pytest.mark.skipif(
-    THROUGH_PGBOUNCER, reason="needs one session of the server for one connection"
+    THROUGH_PGBOUNCER, reason="needs a server session of its own for each connection"
 )
 PLACES = "/usr/sbin:/usr/local/sbin"
 MISSING = "pgbouncer is not there: apt-get install pgbouncer, or on macOS brew install pgbouncer"
 
-# Round robin: two transactions of one client seldom run in the same session of the server.
+# With round robin, two transactions of one client seldom run in the same session of the server.
 SETTINGS = {
     "listen_addr": "127.0.0.1",
     "unix_socket_dir": "",
@@ -87,8 +87,8 @@ class PgBouncer:
 
 
 def program() -> str | None:
-    """The path of pgbouncer. Also looks in directories that only root has in PATH, because Debian installs pgbouncer
-    there."""
+    """Returns the path of pgbouncer, or None. Also looks in directories that only root has in PATH, because Debian
+    installs pgbouncer there."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path=PLACES)
 
 

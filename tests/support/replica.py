@@ -1,4 +1,4 @@
-"""A second server that follows a first one, for tests that read from a replica or promote it."""
+"""A primary server and its replica, for tests that read from the replica or promote it."""
 
 import select
 import shutil
@@ -32,8 +32,8 @@ REMOVED_ROWS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """The migrated database on both servers. The replica reports its oldest snapshot and has no replication slot. The
-    replica receives everything through the proxy `link`."""
+    """Both servers have the migrated database. The replica has no replication slot. By default it reports its oldest
+    snapshot to the primary (hot_standby_feedback). It receives everything through the proxy `link`."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres
@@ -73,18 +73,16 @@ class Pair:
                 connection.execute(statement.encode())
 
     def end_reading(self, cursor: Cursor[Any]) -> None:
-        """Makes a replica with CANCELS_READINGS end the session of this reading, and waits until the session has
-        ended."""
+        """Makes a replica with CANCELS_READINGS end this cursor's session, and waits until the session has ended."""
         cursor.execute("DECLARE held CURSOR FOR SELECT FROM pg_class")  # holds a snapshot
         self.remove_rows()
         assert select.select([cursor.connection.fileno()], [], [], 20)[0], "the replica ended no reading"
 
     def promote(self) -> None:
-        """Makes the replica accept writes from now on."""
         self._on_replica("SELECT pg_promote()")
 
     def crash(self) -> None:
-        """Ends the primary at once. Changes that the primary had not sent are lost."""
+        """Ends the primary at once. Changes that the primary had not sent to the replica are lost."""
         self.primary.process.send_signal(signal.SIGQUIT)
         self.primary.process.wait(20)
         self.link.cut()

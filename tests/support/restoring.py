@@ -5,11 +5,10 @@ from typing import Any
 
 from psycopg import Cursor
 
-# A condition for the WHERE of an INSERT … SELECT. It lets the current transaction insert the records that only a
-# restore may insert.
+# Lets the current transaction insert the records that only a restore may insert. Can also stand in the WHERE of an
+# INSERT … SELECT.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 
 def restore_rows(cursor: Cursor[Any]) -> None:
-    """Lets the current transaction insert the records that only a restore may insert."""
     cursor.execute(f"SELECT {RESTORED}".encode())

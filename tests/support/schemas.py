@@ -20,18 +20,16 @@ SEARCH_PATH = (
 )  # a setting of the whole server
 
 os.environ[VARIABLE] = TEST_SCHEMA  # for this process and its children
-OPEN_SCHEMA = f"GRANT USAGE ON SCHEMA {TEST_SCHEMA} TO PUBLIC".encode()  # Postgres does the same for `public`
+OPEN_SCHEMA = f"GRANT USAGE ON SCHEMA {TEST_SCHEMA} TO PUBLIC".encode()  # Postgres grants this on `public`
 
 
 def forget_schema() -> None:
-    """Forgets the name of the schema that this process has cached."""
     queue_schema.cache_clear()
     statements.sql.cache_clear()
 
 
 @contextmanager
 def in_schema(name: str) -> Generator[None]:
-    """Lets this process work with the queue in that schema."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = name
     forget_schema()

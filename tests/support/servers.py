@@ -31,7 +31,7 @@ POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 REDIS_VARIABLE = "TEST_REDIS_URL"
 
 MEMORY = Path("/dev/shm")
-MEMORY_BYTES = 4 * 1024**3  # `make test` uses up to 0.7 GB of it
+MEMORY_BYTES = 4 * 1024**3  # the free space that is required; `make test` uses up to 0.7 GB
 
 # The suite's server need not be durable. A test that lets Postgres crash starts its own server.
 FAST_SETTINGS = {
@@ -48,7 +48,7 @@ FAST_SETTINGS = {
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server on which the login may create databases. `url` names one of its databases. If there is a PgBouncer,
+    """A server whose login may create databases. `url` names one of the server's databases. If there is a PgBouncer,
     tests reach their databases through it."""
 
     url: str
@@ -159,7 +159,6 @@ def start_postgres() -> Iterator[PostgresServer]:
 
 @contextmanager
 def start_redis() -> Iterator[str]:
-    """Starts an embedded Redis. Yields its URL."""
     with reachable_directory() as directory:
         server = EmbeddedRedis(directory)
         server.start()

@@ -86,7 +86,7 @@ class Store:
             worker_process_id=self.worker_process(),
         )
         self._stack.enter_context(run)
-        assert run.held.driver.info.backend_pid  # connects now, and not later in a rival's thread
+        assert run.held.driver.info.backend_pid  # connects now, not later in another thread
         return run
 
     @property
@@ -127,21 +127,20 @@ class Store:
         return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
-        """Waits until the session of this connection waits for a lock. Behind PgBouncer that session is not known, so
-        it is enough if any session of the database waits."""
+        """Waits until the session of this connection waits for a lock. Behind PgBouncer, that session is not known.
+        Then any waiting session of the database is enough."""
         if self.database.settings.pgbouncer:
             self.wait_until_a_session_is_blocked()
             return
         self._wait_for(IS_WAITING, (held.driver.info.backend_pid,))
 
     def wait_until_a_session_is_blocked(self) -> None:
-        """Waits until any session of this database waits for a lock."""
         self._wait_for(ONE_IS_WAITING)
 
     def _wait_for(self, question: str, parameters: Any = None) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.value(question, parameters):
-            assert time.monotonic() < deadline, "nobody waits for a lock"
+            assert time.monotonic() < deadline, "no session waits for a lock"
             time.sleep(0.005)
 
 
@@ -161,7 +160,6 @@ def ids(records: Sequence[Record]) -> list[int]:
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:
-    """Does the work in a thread of its own. The future holds the result or the error."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -172,7 +172,7 @@ def paused_with_a_fresh_record_elsewhere(database: DatabaseManager) -> None:
 
 
 def much_for_later(database: DatabaseManager) -> None:
-    """One record is late; thousands are due next month."""
+    """One record is overdue, and thousands are due next month."""
     filling.add_flow(database)
     filling.add_worker_process(database, "alpha")
     filling.add_outcomes(database, completed=3_000)
@@ -220,7 +220,7 @@ def name_mistyped_for_later(database: DatabaseManager) -> None:
 
 
 def name_not_registered_yet(database: DatabaseManager) -> None:
-    """A new flow whose application was deployed a moment before its workers."""
+    """Records of a new flow whose application was deployed a moment before the workers that serve the flow."""
     healthy(database)
     filling.add_records(database, 3, "letters")
 

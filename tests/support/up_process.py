@@ -26,7 +26,7 @@ class Up:
         environment: dict[str, str] | None = None,
         **popen: Any,
     ) -> None:
-        """`environment`: variables in addition to those of this process. `popen`: further arguments of Popen."""
+        """`environment`: variables in addition to those of the test's process. `popen`: further arguments of Popen."""
         ours = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         self.process = subprocess.Popen(
             [*command, "--data-directory", str(directory), *options],

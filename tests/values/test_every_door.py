@@ -1,4 +1,4 @@
-"""However a JSON value is enqueued, it arrives at the handler unchanged, and comes back as the handler's result."""
+"""A JSON value arrives at the handler unchanged, however it is enqueued, and comes back as the handler's result."""
 
 import json
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def many_replaced(worker: Worker, payload: Any) -> None:
 
 
 def as_jsonb_keeps_it(payload: Any) -> str:
-    """Returns the payload as JSON text in which large floats end in `.0`. Otherwise jsonb would store 1e20 as an
-    integer of 21 digits."""
+    """Returns the payload as JSON text in which large floats end in `.0`. Without the `.0`, jsonb would store 1e20 as
+    an integer of 21 digits."""
     large = {json.dumps(value): f"{value:.1f}" for value in payload.values() if is_large(value)}
     text = json.dumps(payload)
     for written, kept in large.items():

@@ -65,6 +65,6 @@ def test_a_restore_brings_back_nothing_that_leaves_no_room(store: Store, row: st
 def test_a_record_without_a_next_claim_number_keeps_no_other_back(store: Store, batch_size: int) -> None:
     ending, innocent = store.enqueue(2)
     with store.database.transaction() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # only superusers can
+        cursor.execute("SET LOCAL session_replication_role = replica")  # only superusers may set this
         cursor.execute("UPDATE processing_queue SET claim_number = 2147483647 WHERE id = %s", (ending,))
     assert ids(store.run(batch_size=batch_size).begin()) == [innocent]

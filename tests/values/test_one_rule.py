@@ -1,5 +1,5 @@
-"""The same rule decides whether a value is accepted, whatever else the payload contains. Accepted values arrive. For a
-refused value, the error names the value's place."""
+"""The same rule decides whether a value is accepted, whatever else the payload contains. An accepted value can be
+decoded again. For a refused value, the error names the value's place."""
 
 import enum
 import math

@@ -1,5 +1,5 @@
-"""on_duplicate="replace" replaces the payload and the options that are given. All other options stay. This
-holds for all ways to enqueue."""
+"""on_duplicate="replace" replaces the payload and the options that are given. All other options keep their
+values. This holds for every way to enqueue."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -40,8 +40,8 @@ class Queue:
 
 @pytest.fixture
 def queue(database: DatabaseManager) -> Iterator[Queue]:
-    """A queue with a table `effects`, into which handlers write. The table has no unique constraint, so that a
-    doubled effect shows."""
+    """A queue with a table `effects`, into which handlers write. The table has no unique constraint, so that
+    tests notice a doubled effect."""
     with database.transaction() as cursor:
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS effects (record_id bigint NOT NULL, claim_number integer NOT NULL)"

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 10.0
 
 @task_prerun.connect
 def accept(**_: Any) -> None:
-    """Runs in the child, after it has told Celery that it accepts the hint."""
+    """Runs in the child, after the child has told Celery that it accepts the hint."""
     accepted().touch()
 
 

@@ -1,5 +1,5 @@
 """The flow `quick`, in a worker with a switch: while a file exists, the main process does not notice the death of a
-child. Without the file, the main process often notices the death some milliseconds late, because the child's pipe
+child. Even without the file, the main process often notices a death some milliseconds late, because the child's pipe
 closes first."""
 
 import logging

@@ -55,7 +55,6 @@ def expect_work(queue: Queue, log: Path) -> None:
 
 
 def expect_hints(queue: Queue, client: redis.Redis, worker: CeleryProcess) -> None:
-    """Sends a hint, and waits until the worker has followed the hint."""
     worker.wait_for_log(" ready.")
     client.lpush("flows", message())
     worker.wait_for_log("[a-1] succeeded")

@@ -41,13 +41,14 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(120 + 240
 
 REPORT = """# Back to full speed after an outage
 
-A worker with two processes, one for `control` and a beat, with default settings, drain records that take
-{handler_ms} ms each. Postgres (default durability) or Redis is stopped under them, stays away for {down:.0f} s
-and is started again. Postgres is stopped with SIGQUIT: without a checkpoint, so that it recovers from its log.
-Rates are counted from `completed_at`. "Before" is the median of the {before} single seconds before the stop.
-"Back" is the end of the first {window:.0f} s, counted from the first answer of the server on, in which at least
-{share:.0%} of it were completed: {window:.0f} s at best. "Then" is the median of the single seconds from
-{bound:.0f} to {after} s after the first answer.
+A worker with two processes, a worker for `control` and a beat run with default settings. They process records that
+take {handler_ms} ms each. Postgres (with default durability) or Redis is stopped for {down:.0f} s and then started
+again. Postgres is stopped with SIGQUIT, without a checkpoint, so that it must recover from its log.
+
+Rates are counted from `completed_at`. "Before" is the median of the rates in the {before} seconds before the stop.
+"Back" is the time from the first answer of the server to the end of the first {window:.0f} s in which the rate was at
+least {share:.0%} of "before". So "back" is never less than {window:.0f} s. "Then" is the median of the rates in the
+seconds from {bound:.0f} to {after} s after the first answer.
 
 {verdict}
 
@@ -164,7 +165,6 @@ def fill(postgres: EmbeddedPostgres) -> None:
 
 
 def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
-    """The times, in order, at which records were completed after `since`."""
     with psycopg.connect(postgres.url()) as connection:
         rows = connection.execute(
             "SELECT extract(epoch FROM completed_at)::float8 FROM processing_queue"

@@ -95,8 +95,8 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
 def test_a_child_killed_during_a_deploy_is_no_crash(
     queue: Queue, settings_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The test waits for a running handler. A run that is stopped before its first handler starts would give back its
-    records, and end at once."""
+    """The test waits for a running handler. Otherwise, the stop could come before the first handler. Then the run would
+    give back its records and end at once."""
     queue.insert("sleepy", 3, '{"seconds": 20}')
     settings = {"IDLE_POLL_SECONDS": "0.2", "HEARTBEAT_SECONDS": "0.2", "LEASE_SECONDS": "1"}
     with running_worker(settings_environment, tmp_path / "1.log", concurrency=1, settings=settings) as worker:

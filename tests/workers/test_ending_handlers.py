@@ -113,7 +113,6 @@ def test_those_that_run_next_to_it_are_given_back_uncharged(
 def test_a_silent_process_is_left_alone_until_somebody_asks(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """A request for another record, or for another claim, has no effect."""
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS) as worker:
         hung = hang(queue, "sleepy", log)
         (child,) = worker.children()

@@ -1,4 +1,4 @@
-"""If a child dies while it makes a record of a message, the broker delivers the message again. A message that
+"""If a child dies while it enqueues the record of a message, the broker delivers the message again. A message that
 kills each child is dropped after its third try."""
 
 from pathlib import Path

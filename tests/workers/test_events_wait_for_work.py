@@ -11,8 +11,6 @@ from tasks.celery_hardening.resilient_consumer import EVENTS_SECONDS, ResilientC
 
 
 class Hub:
-    """Notes the calls that it is asked to make, and their delays."""
-
     def __init__(self) -> None:
         self.later: list[tuple[float, Any]] = []
 

@@ -43,7 +43,6 @@ def message(body: Any = None, headers: Message | None = None, properties: Messag
 
 
 def hint(flow_name: str) -> str:
-    """A hint for this flow, as Celery writes it."""
     return message([[flow_name], {"slot": 0}, dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))])
 
 

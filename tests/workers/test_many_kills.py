@@ -24,17 +24,19 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(120 + 60 
 
 REPORT = """# Rescue after the SIGKILL of a worker
 
-{kills} workers were killed with all their processes, each with a batch of ten records in flight, with default settings
-(heartbeat 2 s, lease 10 s). Measured from the kill to the claim of the first, and to the end of the last, of its
-records by another worker. Then {kills} times one of the two children of a worker was killed, with ten records in flight
-as well: measured until none of them belongs to the dead child, and to the end of the last. A beat runs in this second
-part alone.
+{kills} workers with default settings (heartbeat 2 s, lease 10 s) were killed with all their processes. Each worker had
+a batch of ten records in flight. The table shows the time from the kill until another worker claimed the first of these
+records, and until the last of them was completed.
+
+Then one of the two children of a worker was killed, {kills} times. Each killed child had ten records in flight. The
+table shows the time from the kill until none of these records belonged to the dead child, and until the last of them
+was completed. A beat ran only in this second part.
 
 {made_by}
 
 | | p50 | max | bound |
 | --- | --- | --- | --- |
-| worker killed: first record of it is claimed again | {first_p50:.2f} s | {first_max:.2f} s | {bound:.0f} s |
+| worker killed: its first record is claimed again | {first_p50:.2f} s | {first_max:.2f} s | {bound:.0f} s |
 | worker killed: all its records are done | {last_p50:.2f} s | {last_max:.2f} s | |
 | child killed: its records are given back | {given_p50:.2f} s | {given_max:.2f} s | {child_bound:.0f} s |
 | child killed: all its records are done | {done_p50:.2f} s | {done_max:.2f} s | |

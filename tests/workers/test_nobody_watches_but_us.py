@@ -1,4 +1,4 @@
-"""A beat and a worker that are stuck, but not dead, are reported within a minute by the processes that still work."""
+"""If a beat and a worker are stuck, but not dead, the processes that still work report both within a minute."""
 
 import os
 import signal

@@ -69,7 +69,7 @@ class Collector:
                 self.spans += scope.spans
 
     def settings(self) -> dict[str, str]:
-        """With these settings, the spans of a worker are sent only when it ends, or when something flushes them."""
+        """With these settings, a worker sends its spans only when it ends, or when something flushes them."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.server.server_port}",
             "OTEL_BSP_SCHEDULE_DELAY": "600000",

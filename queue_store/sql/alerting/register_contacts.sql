@@ -1,5 +1,5 @@
--- Stores the contacts that processes of this kind can reach. Many processes store the same contacts, so a row that
--- was updated a moment ago stays as it is.
+-- Stores the contacts that processes of this kind can reach. Many processes store the same contacts, so a row is not
+-- updated again if any process updated it in the last `fresh_seconds`.
 INSERT INTO public.alert_contacts AS known (contact, process_kind, hostname, pid)
 SELECT named.contact, %(process_kind)s, %(hostname)s, %(pid)s
 FROM unnest(%(contacts)s::text[]) AS named (contact)

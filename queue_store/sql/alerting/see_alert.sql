@@ -1,7 +1,7 @@
 -- Opens the alert of a finding, or updates the alert if it is open. An update sends notifications only if the level
 -- rises. But a rise sends no notifications if notifications at the same or a higher level were stored less than
--- `same_rise_seconds` ago. The alert then keeps its acknowledgement and the time of those earlier notifications. An
--- alert that a newer judgement has seen or resolved stays as it is.
+-- `same_rise_seconds` ago. Then the alert keeps its acknowledgement, and its new level counts from the time of those
+-- earlier notifications. An alert that a newer judgement has seen or resolved is not changed.
 INSERT INTO public.alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
 SELECT %(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s::float8,
     %(threshold)s::float8

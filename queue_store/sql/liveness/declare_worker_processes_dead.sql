@@ -1,6 +1,6 @@
 -- Worker processes that are known to be gone, or were silent for longer than the lease, are declared dead. No process
 -- counts as silent until one lease has passed since the Postgres server last started, recovered or was promoted.
--- Without `lease_seconds`, silence does not count.
+-- If `lease_seconds` is NULL, no process is declared dead because of its silence.
 UPDATE public.worker_processes
 SET state = 'dead', ended_at = clock_timestamp()
 WHERE state IN ('running', 'stopping')

@@ -1,5 +1,5 @@
 -- The last statement of every chunk of maintenance, and the heartbeat during a long chunk. For a heartbeat,
--- `affected_count` is NULL, and the stored count stays as it is. Returns no row if the maintenance run was declared
+-- `affected_count` is NULL, so the stored count does not change. Returns no row if the maintenance run was declared
 -- abandoned and must stop.
 UPDATE public.maintenance_runs
 SET heartbeat_at = clock_timestamp(), affected_count = coalesce(%(affected_count)s::bigint, affected_count)

@@ -53,8 +53,8 @@ BEGIN
     WHERE s.relkind = 'S' AND d.refobjid = ANY(
         SELECT to_regclass('public.' || name) FROM unnest(live || known || kept || read_only || 'processing_queue'::text) name);
 
-    -- producer: enqueues records, and reads and cancels its own records by id. flow_producer: the same, but only for
-    -- the flows that producer_flows names.
+    -- producer: enqueues records, and reads and cancels its own records by id. flow_producer has these rights, too, but
+    -- only for the flows that producer_flows names.
     GRANT INSERT (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
         ON processing_queue TO processing_queue_producer, processing_queue_flow_producer;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
@@ -77,8 +77,8 @@ BEGIN
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
     GRANT SELECT ON unblocked_records, running_keys
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
-    -- A claim locks rows of the view, and Postgres demands this right for the locks. The view gives no right to change
-    -- a column that the role may not change in the table.
+    -- A claim locks rows of the view, and Postgres demands this right for the locks. Through the view, a role can
+    -- change only the columns that it may change in the table.
     GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
     -- monitor: reads everything except payloads, results, and the two tables of the REVOKE below.

@@ -1,4 +1,4 @@
--- What became of a request to end a handler. Returns the record's current status, the exception type of the attempt
+-- The result of a request to end a handler. Returns the record's current status, the exception type of the attempt
 -- that should end, and whether the process still has to answer.
 SELECT q.status, q.claim_number, q.crash_strikes, a.exception_type,
     coalesce(w.state IN ('running', 'stopping'), false) AS is_alive,

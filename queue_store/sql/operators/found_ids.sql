@@ -1,5 +1,5 @@
--- The ids of the pending or the failed records that match a search. Pending records have a partial index, and so do
--- failed records.
+-- The ids of the pending or the failed records that match a search. Pending records have one partial index, and failed
+-- records have another.
 SELECT q.id
 FROM public.processing_queue q
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s

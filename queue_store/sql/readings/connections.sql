@@ -1,5 +1,5 @@
--- What the server says about the connections to this database. A login with the role monitor does not see the state
--- of other users' sessions.
+-- The connections to this database, by application. A login with the role monitor does not see the state of other
+-- users' sessions.
 SELECT coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count,
     count(*) FILTER (WHERE a.state = 'active') AS active_count,
     count(*) FILTER (WHERE a.wait_event_type = 'Lock') AS waiting_count,

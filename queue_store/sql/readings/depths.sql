@@ -1,4 +1,4 @@
--- How deep the queue was in each minute of the last `seconds` seconds, oldest first. The records of the flows
+-- The depth of the queue in each minute of the last `seconds` seconds, oldest first. The records of the flows
 -- `not_waiting` do not count as waiting.
 SELECT minute, sum(pending)::bigint AS pending, sum(processing)::bigint AS processing,
     max(oldest_due_seconds) AS oldest_due_seconds,

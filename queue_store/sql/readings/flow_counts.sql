@@ -87,8 +87,8 @@ WITH counted AS MATERIALIZED (
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
-    -- If the count of due records reached the limit, but the count of future records did not, the count of due records
-    -- is derived: all pending records minus those that are not due yet.
+    -- If only the count of due records reached the limit, the number of due records is computed: all pending records
+    -- minus those that are not due yet.
     CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
         ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,

@@ -1,8 +1,8 @@
--- The open transactions that have written to processing_queue, are writing to it now, or may not see a stop. A REPEATABLE
--- READ or SERIALIZABLE transaction keeps its snapshot (backend_xmin), so it does not see a stop that was committed later.
--- A READ COMMITTED transaction has a snapshot only while it executes a statement. With its next statement it sees the
--- stop. VACUUM, pg_dump and `queuectl backup` hold snapshots too, but add no records. A login without pg_read_all_stats
--- does not see the snapshots of other logins.
+-- The open transactions that have written to processing_queue, are writing to it now, or may not see a stop. A
+-- REPEATABLE READ or SERIALIZABLE transaction keeps its snapshot (backend_xmin), so it does not see a stop that was
+-- committed later. A READ COMMITTED transaction has a snapshot only while it executes a statement, so its next
+-- statement sees the stop. VACUUM, pg_dump and `queuectl backup` hold snapshots too, but add no records. A login
+-- without pg_read_all_stats does not see the snapshots of other logins.
 SELECT DISTINCT virtualtransaction, NULL::text AS snapshot FROM pg_locks
 WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND relation = 'public.processing_queue'::regclass AND mode = 'RowExclusiveLock'

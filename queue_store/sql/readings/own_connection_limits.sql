@@ -1,7 +1,7 @@
 -- The connection limits of this database, of this login and of the logins that workers use, if such limits are set.
 -- Also returns the number of open connections that count towards each limit, without the connection of this query.
--- `worker_count` is the number of those that belong to workers of this queue. `worker_share` is the part of all the
--- workers' connections that counts towards the limit, from 0 to 1.
+-- `worker_count` is the number of these connections that belong to workers of this queue. `worker_share` is the part of
+-- all the workers' connections that counts towards the limit, from 0 to 1.
 WITH sessions AS MATERIALIZED (
     SELECT a.datid, a.usesysid,
         a.datname = current_database() AND a.application_name LIKE 'processing_queue worker %%' AS is_worker

@@ -1,4 +1,4 @@
--- The name and the roles of this login, and those rights from `queuectl grant-roles` that our roles lack.
+-- The name and the roles of this login, and the rights that `queuectl grant-roles` grants but our roles lack.
 WITH our_tables(name) AS (
     SELECT unnest(ARRAY['processing_queue', 'alert_contacts', 'alert_notices', 'alerts', 'audit_log', 'audit_seal', 'baselines',
         'beat_leader', 'beats', 'cancel_requests', 'connection_checks', 'depth_minutes', 'error_hours', 'flows',

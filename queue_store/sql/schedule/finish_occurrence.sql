@@ -1,5 +1,6 @@
--- Marks an occurrence as finished. After an error, the new state is `due`, or `failed` if no try is left. If the
--- occurrence must wait because the same maintenance is already running, this execution does not count as a try.
+-- Ends the execution of an occurrence. Without an error, the new state is `finished`. After an error, the new state is
+-- `due`, or `failed` if no try is left. If the occurrence must wait because the same maintenance is already running,
+-- this execution does not count as a try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,

@@ -1,6 +1,6 @@
 -- Stores a due occurrence of an entry. The occurrence gets one row, even if several processes notice it. The first
 -- occurrence of an entry is skipped, so that a new installation does not execute what was due before the installation.
--- Older occurrences that nobody took are skipped too: one occurrence makes up for all missed ones.
+-- Older occurrences that nobody took are skipped too: if several occurrences were missed, only the latest is executed.
 WITH noticed AS (
     INSERT INTO public.schedule_occurrences (entry, due_at, state)
     SELECT %(entry)s, %(due_at)s,

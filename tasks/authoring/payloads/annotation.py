@@ -1,4 +1,5 @@
-"""What a handler's first parameter receives according to its annotation: an object of a type, or plain JSON."""
+"""The annotation of a handler's first parameter decides what the handler receives: an object of a type, or plain
+JSON."""
 
 import inspect
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -32,7 +33,7 @@ def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
 
 
 def is_plain(annotation: Any) -> bool:
-    """Whether the annotation asks for plain JSON and nothing more specific."""
+    """Whether the annotation asks for plain JSON only."""
     if isinstance(annotation, TypeVar) or annotation in _PLAIN or annotation in _PLAIN_ORIGINS:
         return True
     if isinstance(annotation, NewType):
@@ -88,5 +89,4 @@ def _is_of_pydantic(part: Any) -> bool:
 
 
 def named(annotation: Any) -> str:
-    """The name of the type, as messages show it."""
     return getattr(annotation, "__name__", None) or str(annotation)

@@ -14,7 +14,7 @@ _NO_OBJECTS = ("array", "string", "integer", "number", "boolean", "null")
 
 
 def payload_type(flow_name: str, annotation: Any, options: Mapping[str, Any]) -> PayloadType | None:
-    """Returns None if the handler takes the payload as it is. Raises ValueError."""
+    """Returns None if the handler takes plain JSON without a version. Raises ValueError."""
     annotation = payload_annotation(annotation, is_batch=bool(options.get("batch")))
     version = options.get("version")
     if is_plain(annotation):

@@ -52,7 +52,8 @@ class PayloadType:
         return encoded
 
     def _arriving(self, encoded: bytes) -> Any:
-        """The object that the handler will receive. `encode_payload` has applied the rules for values."""
+        """The object that the handler will receive. The values need no further check, because `encode_payload` has
+        checked them."""
         if self.version == 1 and _MARK not in encoded:
             return self._codec.decode(encoded)
         try:

@@ -83,7 +83,8 @@ class PydanticCodec:
         try:
             dumped = _dumped(self._serialize, value, mode="python")
         except TypeError:
-            # A dump turns models into dictionaries, which a set cannot hold. `plain` has looked for MASKED.
+            # A dump turns models into dictionaries, which a set cannot hold. Then secrets are not compared, but `plain`
+            # has already looked for MASKED.
             return []
         return sorted(map(repr, secrets_in(dumped)))
 

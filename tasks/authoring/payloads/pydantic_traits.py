@@ -1,4 +1,4 @@
-"""What the declaration of a Pydantic type says about the way from an object to JSON and back."""
+"""Finds out from the declaration of a Pydantic type what may get lost between an object and its JSON."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -48,7 +48,8 @@ def secrets_in(value: Any) -> list[Any]:
 
 
 def without_shadows(value: Any) -> Any:
-    """The value without extras that have a field's name. A dump would show such an extra in place of the field."""
+    """The value without extra fields that have the name of a declared field. A dump would show such an extra field in
+    place of the declared one."""
     if any(True for _ in _shadows(value)):
         value = deepcopy(value)
         for extras, name in list(_shadows(value)):

@@ -39,7 +39,6 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("broker_refuses")
 def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
-    """The broker answers a write with an error."""
     if snapshot.broker and (reply := snapshot.broker.error_reply):
         yield Finding(
             code="broker_refuses",

@@ -48,7 +48,6 @@ def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("server_connections")
 def connections(snapshot: Snapshot) -> Iterator[Finding]:
-    """Compares the number of open connections with the server's limit."""
     server = snapshot.server
     judged = snapshot.settings.alert_thresholds.judge("pool_utilization", server.connections_percent)
     if judged:

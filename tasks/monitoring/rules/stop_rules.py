@@ -38,8 +38,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """Returns the keys of alerts that stay as they are during a stop. The records that caused these alerts still
-    wait, but no rule judges them until the stop ends."""
+    """Returns the keys of alerts that do not change during a stop. The records that caused these alerts still wait, but
+    no rule judges them until the stop ends."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []

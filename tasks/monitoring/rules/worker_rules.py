@@ -36,7 +36,6 @@ def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("flow_not_served")
 def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
-    """Worker processes are alive, but none of them serves the flow."""
     if not snapshot.fleet.served_flows:
         return
     for flow in snapshot.flows:
@@ -146,7 +145,6 @@ def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:
 
 
 def _over(limit: float, by_host: dict[str, float]) -> list[tuple[str, float]]:
-    """Returns the hosts whose use is above the limit, with the highest use first."""
     return sorted(((h, p) for h, p in by_host.items() if p > limit), key=lambda item: -item[1])
 
 

@@ -1,4 +1,4 @@
-// Changing things: the page shows what would happen, asks a question, and then makes the change, which leaves an audit row.
+// Makes changes. The page first asks a question, and may show what would happen. Each change leaves an audit row.
 
 import { addressOf, el, mayAct, page } from "./dom.js";
 
@@ -18,7 +18,8 @@ async function post(action, body) {
   return answer;
 }
 
-// dryRun: ask the server first how many records would change. fields: what else to ask for, [name, label, attributes].
+// dryRun: ask the server first how many records would change.
+// fields: further inputs, each as [name, label, attributes].
 export function button(label, { action, body, question, dryRun = false, fields = [], danger = false, done = () => {} }) {
   return el("button", {
     type: "button",
@@ -69,7 +70,8 @@ async function confirmAndDo({ label, action, body, question, dryRun, fields, dan
   }
 }
 
-// The page may have been redrawn since. Then the focus goes to the same button, or to the heading if the button is gone.
+// The page may have been redrawn while the dialog was open. Then the focus goes to the button with the same label,
+// or to the heading if there is no such button.
 function returnFocus(opener, label) {
   const again = opener?.isConnected && opener !== document.body ? opener
     : [...page.querySelectorAll("button")].find((one) => one.textContent === label);
@@ -78,7 +80,7 @@ function returnFocus(opener, label) {
   (again ?? heading)?.focus();
 }
 
-// `work` answers whether there is anything to do.
+// `work` returns whether there is anything to do.
 async function attempt(said, go, work) {
   go.disabled = true;
   try {

@@ -1,12 +1,13 @@
-// Line charts in SVG. Lines differ by colour (Okabe and Ito's, told apart by the colour-blind) and by dash.
-// The legend shows the newest values, or those under the pointer or the arrow keys.
+// Line charts in SVG. Lines differ by dash and by colour. The colours are those of Okabe and Ito, which
+// colour-blind people can distinguish.
+// The legend shows the newest values, or the values at the time that the pointer or the arrow keys select.
 
 import { el } from "./dom.js";
 import { marks } from "./scale.js";
 
 const WIDTH = window.innerWidth < 640 ? 360 : 560, HEIGHT = 190, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 22;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
-const pointedAt = new Map(); // by title: survives a redraw
+const pointedAt = new Map(); // by title; the entries survive a redraw
 
 function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -39,7 +40,7 @@ function swatch(place) {
     svg("line", { x1: 0, y1: 4, x2: 22, y2: 4, class: `queue-line queue-line-${place}`, "stroke-dasharray": DASHES[place] }));
 }
 
-// A line ends where nothing is known. In an idle time the value is known: it is 0.
+// A line ends where nothing is known. While nothing happens, the value is known: it is 0.
 function parts(points, x, y, gap) {
   const found = [[]];
   let last = null;

@@ -1,4 +1,4 @@
-// Asks the server again and again, and shows when it does not answer.
+// Asks the server for data every few seconds, and tells the user when the server does not answer.
 
 import { addressOf, duration, el, tickAges } from "./dom.js";
 import { redraw } from "./redraw.js";

@@ -1,4 +1,4 @@
-// Building elements. Texts become text nodes, never markup: what records say cannot become part of the page.
+// Builds elements. Texts become text nodes, never markup, so that text from a record cannot change the page.
 
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -14,7 +14,7 @@ export function el(tag, attributes = {}, ...children) {
 export const page = document.getElementById("queue-page");
 export const base = page.dataset.base;
 
-// The address without a login that somebody may have typed into it: fetch refuses addresses with a login.
+// Leaves out a login that somebody typed into the page's address, because fetch refuses addresses with a login.
 export function addressOf(path) {
   return new URL(base + path, location.origin).href;
 }
@@ -70,7 +70,7 @@ export function bytes(value) {
   return `${value.toFixed(value < 10 && unit ? 1 : 0)} ${units[unit]}`;
 }
 
-// The instant on hover, how long ago in the text.
+// The text says how long ago the instant was. The tooltip shows the instant itself.
 export function when(text) {
   if (!text) return "–";
   return el("time", { datetime: text, title: new Date(text).toLocaleString() }, ago(text));
@@ -94,7 +94,7 @@ export function badge(text, kind = text) {
   return el("span", { class: `queue-badge queue-is-${kind}` }, text);
 }
 
-// In the server's texts, backticks mark what can be typed: `queuectl reset 10`.
+// In the server's texts, backticks mark commands, such as `queuectl reset 10`.
 export function prose(text) {
   return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
 }
@@ -118,7 +118,7 @@ export function tile(label, value, note = "", kind = "") {
     el("div", { class: "queue-tile-note" }, note));
 }
 
-// `columns`: as many as make the rows equally long.
+// `columns`: a number of columns that makes all rows equally long.
 export function tiles(columns, ...content) {
   return el("div", { class: "queue-tiles", "data-columns": columns }, ...content);
 }

@@ -1,4 +1,4 @@
-// The entry: shows the view of the page that was opened.
+// The entry point: shows the view of the page that was opened.
 
 import { el, mayAct, page } from "./dom.js";
 import { showStops } from "./stops.js";

@@ -1,9 +1,9 @@
-// Redraws a region, and keeps the reader's focus, marked text, scroll position and open details.
+// Redraws a region, and keeps the reader's focus, selected text, scroll position and open details.
 
 const FOCUSABLE = "a, button, input, select, [tabindex], summary";
 const SCROLLED = ".queue-scroll, .queue-code";
 
-// Returns false if nothing was drawn, because text inside is marked.
+// Returns false if nothing was drawn, because text in the region is selected.
 export function redraw(region, content) {
   const selection = document.getSelection();
   if (!selection.isCollapsed && region.contains(selection.anchorNode)) return false;
@@ -23,7 +23,8 @@ function keyOf(details) {
   return details.dataset.key ?? details.querySelector("summary")?.textContent;
 }
 
-// Finds an element by its text, then by its place: an additional row must not move the focus to another button.
+// An element is found by its text, or else by its place. So an additional row does not move the focus to another
+// button.
 function placeOf(region, element) {
   const all = [...region.querySelectorAll(FOCUSABLE)];
   const like = all.filter((one) => labelOf(one) === labelOf(element));

@@ -4,7 +4,7 @@ const STEPS = [1, 2, 2.5, 5, 10];
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 const MARKS = 5;
 
-// From 0 to the first mark that is not below the highest value.
+// Returns the marks from 0 to the first mark that is at or above the highest value.
 export function marks(highest, { whole = false, seconds = false } = {}) {
   const step = highest > 0 ? stepFor(highest, whole, seconds) : 1;
   const count = Math.max(1, Math.ceil(highest / step - 1e-9));

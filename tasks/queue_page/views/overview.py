@@ -65,7 +65,6 @@ def flow(request: ViewRequest) -> dict[str, Any]:
 
 
 def _runs(fleet: Fleet) -> dict[str, int]:
-    """Returns how many runs of each flow are alive."""
     return {run.flow_name: run.run_count for run in fleet.runs}
 
 

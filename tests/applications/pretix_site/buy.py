@@ -1,5 +1,5 @@
 """Creates ten carts and turns them into ten orders. A task of pretix makes each cart, and another task makes each
-order. Input for `python -m pretix shell`."""
+order. `python -m pretix shell` reads this script."""
 
 # ruff: noqa: T201
 

@@ -1,5 +1,5 @@
-"""A slow flow for the containers. Tests can kill a container while the handler runs. compose/README.md says where the
-modules of flows are mounted."""
+"""A slow flow for the containers, so that tests can kill a container while the handler runs. compose/README.md says
+where the modules of flows are mounted."""
 
 import time
 from typing import Any

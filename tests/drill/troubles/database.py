@@ -62,7 +62,7 @@ def hangs(fleet: Fleet) -> Iterator[None]:
 def used_up(fleet: Fleet) -> Iterator[None]:
     with ExitStack() as stack:
         open_connections(fleet, stack, int(CONNECTION_LIMIT * 0.85))
-        look()  # notes who holds the connections, while one is still free
+        look()  # notes who holds the connections, while one connection is still free
         database_named().dispose()
         with suppress(psycopg.OperationalError):
             open_connections(fleet, stack, CONNECTION_LIMIT)

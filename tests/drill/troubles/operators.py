@@ -13,7 +13,7 @@ from tests.drill.trouble import trouble
     "forgotten_stop",
     says="INC-17",
     settings={"STOP_REMINDER_HOURS": "0.001"},
-    written="The threshold is 3.6 s, not hours.",
+    written="The drill lowers the threshold from 1 h to 3.6 s.",
     keeps_fleet=False,
 )
 def forgotten_stop(fleet: Fleet) -> Iterator[None]:
@@ -27,7 +27,7 @@ def forgotten_stop(fleet: Fleet) -> Iterator[None]:
     "forgotten_stop",
     says="letters",
     settings={"STOP_REMINDER_HOURS": "0.001"},
-    written="The threshold is 3.6 s, not hours.",
+    written="The drill lowers the threshold from 1 h to 3.6 s.",
     keeps_fleet=False,
 )
 def forgotten_pause(fleet: Fleet) -> Iterator[None]:

@@ -80,8 +80,8 @@ def not_served(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "handlers use up the processors",
     "busy_processors",
-    written="The reading is an average over half a minute. So the drill writes an earlier average of 75 %, and that "
-    "the host has one processor.",
+    written="The reading is an average over half a minute. So the drill writes an earlier average of 75 %, and a "
+    "processor count of 1.",
 )
 def busy(fleet: Fleet) -> Iterator[None]:
     fleet.execute(

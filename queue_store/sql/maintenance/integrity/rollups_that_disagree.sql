@@ -1,9 +1,9 @@
 -- Hours whose counts are not the sums of the counts of their minutes. One statement writes an hour and its minutes, so
 -- a difference means that somebody deleted or changed some of these rows. With `at_a_glance`, only the last three hours
 -- are read. Retention deletes the oldest minutes first, so an hour that began more than a day ago is compared only if
--- all its minutes are still kept. Hours are those of UTC. An older build folded hours in the time zone of its session,
--- so a stored hour can begin at 10:30 UTC, for example. If a stored hour does not begin at a full hour of UTC, the
--- flow's UTC hours that overlap with it are not compared.
+-- all its minutes are still kept. Folds use the hours of UTC. But an older build folded hours in the time zone of its
+-- session, so a stored hour can begin at 10:30 UTC, for example. If a stored hour does not begin at a full hour of UTC,
+-- the flow's UTC hours that overlap with it are not compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
         least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',

@@ -1,4 +1,4 @@
--- Purges alerts that were resolved long ago, with their notifications. A dry run counts the same rows but deletes none.
+-- Purges alerts that were resolved long ago, with their notifications.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.alerts
     WHERE resolved_at < now() - make_interval(secs => %(audit_seconds)s)

@@ -1,5 +1,4 @@
--- Purges old attempts, but not their records, which may be kept for longer. A dry run counts the same rows but
--- deletes none.
+-- Purges old attempts, but not their records, which may be kept for longer.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.record_attempts
     WHERE finished_at < now() - make_interval(secs => %(history_seconds)s)

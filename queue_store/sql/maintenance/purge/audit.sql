@@ -1,4 +1,4 @@
--- Purges old rows of the audit log. A dry run counts the same rows but deletes none.
+-- Purges old rows of the audit log.
 SELECT CASE WHEN %(dry_run)s THEN (
         SELECT count(*) FROM (
             SELECT FROM public.audit_log WHERE at < now() - make_interval(secs => %(audit_seconds)s)

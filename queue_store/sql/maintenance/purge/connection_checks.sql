@@ -1,4 +1,4 @@
--- Purges old counts of how often the database could be reached. A dry run counts the same rows but deletes none.
+-- Purges old counts of how often the database could be reached.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.connection_checks
     WHERE at < now() - make_interval(secs => %(history_seconds)s)

@@ -1,4 +1,4 @@
--- Purges old samples of the queue's depth. A dry run counts the same rows but deletes none.
+-- Purges old samples of the queue's depth.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.depth_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)

@@ -1,4 +1,4 @@
--- Purges old hourly counts of errors. A dry run counts the same rows but deletes none.
+-- Purges old hourly counts of errors.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.error_hours
     WHERE hour < now() - make_interval(secs => %(audit_seconds)s)

@@ -1,4 +1,4 @@
--- Purges maintenance runs that ended long ago. A dry run counts the same rows but deletes none.
+-- Purges maintenance runs that ended long ago.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.maintenance_runs
     WHERE finished_at < now() - make_interval(secs => %(audit_seconds)s)

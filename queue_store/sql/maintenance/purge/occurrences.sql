@@ -1,6 +1,5 @@
 -- Purges old occurrences that are over, but never the newest occurrence of a schedule entry. Without its newest
--- occurrence, a yearly entry would count as new, and the next occurrence would be skipped. A dry run counts the same
--- rows but deletes none.
+-- occurrence, a yearly entry would count as new, and the next occurrence would be skipped.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.schedule_occurrences t
     WHERE EXISTS (SELECT FROM public.schedule_occurrences newer WHERE newer.entry = t.entry AND newer.due_at > t.due_at)

@@ -1,5 +1,5 @@
--- Purges old hourly counts. An hour is kept at least as long as its minutes, because `validate` compares them. A dry
--- run counts the same rows but deletes none.
+-- Purges old hourly counts. An hour is kept at least as long as its minutes, because `queuectl validate` compares
+-- the hour with its minutes.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_hours
     WHERE hour < now() - make_interval(secs => greatest(%(audit_seconds)s::float, %(history_seconds)s))

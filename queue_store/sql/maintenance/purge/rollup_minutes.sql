@@ -1,5 +1,4 @@
--- Purges old counts by minute. By default, counts by minute are purged earlier than counts by hour. A dry run counts
--- the same rows but deletes none.
+-- Purges old counts by minute. By default, counts by minute are purged earlier than counts by hour.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)

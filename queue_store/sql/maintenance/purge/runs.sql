@@ -1,5 +1,4 @@
--- Purges old runs that are settled: these runs are over and have no processing records. A dry run counts the same rows
--- but deletes none.
+-- Purges old runs that are settled: these runs are over and have no processing records.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.flow_execution_logs
     WHERE settled_at IS NOT NULL AND finished_at < now() - make_interval(secs => %(history_seconds)s)

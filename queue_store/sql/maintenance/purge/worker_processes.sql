@@ -1,4 +1,4 @@
--- Purges worker processes that ended or died long ago. A dry run counts the same rows but deletes none.
+-- Purges worker processes that ended or died long ago.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.worker_processes
     WHERE ended_at < now() - make_interval(secs => %(history_seconds)s)

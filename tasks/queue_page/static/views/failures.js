@@ -12,7 +12,7 @@ export function show(view) {
   const groups = el("div", {});
   const choice = el("select", { class: "form-select form-select-sm queue-inline", "aria-label": "How far back",
     onchange: () => { span = choice.value; refresh(); } }, SPANS.map((s) => el("option", { value: s, selected: s === span }, s)));
-  view.append(el("h1", {}, "Failures"), el("p", {}, "Attempts that raised, grouped by error, within ", choice), groups);
+  view.append(el("h1", {}, "Failures"), el("p", {}, "Attempts that raised an error, grouped by error, in the last ", choice), groups);
   const refresh = live(groups, () => ask("failures", { span }), (answer) => draw(answer, () => refresh()));
 }
 

@@ -4,7 +4,7 @@ import { duration, el, short } from "../dom.js";
 
 const SPANS = ["1h", "24h", "7d"];
 
-// Throughput, depth, failures and latency of a flow (null: of all flows). The reader chooses how far back.
+// Throughput, depth, failures and latency of a flow (null: of all flows). The reader chooses the time span.
 export function chartsOf(region, flow) {
   let span = "1h";
   const figures = el("div", { class: "queue-figures" });

@@ -12,7 +12,7 @@ export function show(view, id) {
   }
 }
 
-// The page has a button for it.
+// The page leaves out this sentence, because it has a button for the reset.
 const HAS_A_BUTTON = / ?`queuectl reset \d+` tries it again\./;
 
 function draw({ record, attempts, explanation: answer, payload_is_shown: shown }, done, gone) {
@@ -36,7 +36,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
       ["Error", record.error_message],
     ])),
     card(`Payload, ${bytes(record.payload_bytes)}`, shown ? null : el("p", { class: "queue-muted" },
-      "Only its outline: SHOW_PAYLOADS allows more."), json(record.payload)),
+      "Only an outline of the payload is shown. The setting SHOW_PAYLOADS allows more."), json(record.payload)),
     record.result === null ? null : card("Result", json(record.result)),
     card("Attempts that failed", attempts.length ? attempts.map((a, place) => attempt(a, place === 0)) : el("p", { class: "queue-muted" }, "None.")),
   ].filter(Boolean);
@@ -62,11 +62,11 @@ function buttons(record, done, gone) {
   const ids = [record.id];
   const finished = ["completed", "failed", "cancelled"].includes(record.status);
   return el("div", { class: "queue-buttons" },
-    record.status === "failed" ? button("Reset", { action: "reset", body: { ids }, done, question: "It becomes pending and is tried once more." }) : null,
+    record.status === "failed" ? button("Reset", { action: "reset", body: { ids }, done, question: "The record becomes pending and is tried once more." }) : null,
     finished ? null : button("Cancel", { action: "cancel", body: { ids }, danger: true, done,
-      question: record.status === "processing" ? "Its run is asked to stop it." : "It will never be processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
+      question: record.status === "processing" ? "The record's run is asked to stop it." : "The record will never be processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
     record.status === "processing" ? button("End its handler", { action: "end", body: { id: record.id, claim: record.claim_number }, danger: true, done,
-      question: "Its process ends. One attempt is charged, and the process' other records are given back.", fields: [["reason", "Reason", { maxlength: 200 }]] }) : null,
+      question: "The handler's process ends. One attempt is charged to this record, and the process' other records are given back.", fields: [["reason", "Reason", { maxlength: 200 }]] }) : null,
     record.status === "pending" ? button("Change priority", { action: "priority", body: { ids }, done,
       question: "0 is the most urgent, 9 the least.", fields: [["priority", "Priority", { type: "number", min: 0, max: 9, required: true, value: record.priority }]] }) : null,
     finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done: gone, question: "The record and its attempts are deleted for good." }) : null);

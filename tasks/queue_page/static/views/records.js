@@ -31,7 +31,7 @@ export function show(view) {
   function query() {
     return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, exact(name, value)]).filter(([, value]) => value !== ""));
   }
-  // A text input drops line breaks. A kind of error that nobody has edited is looked for as the address has it.
+  // A text input drops line breaks. So a kind of error that nobody has edited is taken from the page's address.
   function exact(name, value) {
     return name === "group" && value === group.replace(/[\r\n]/g, "") ? group : value.trim();
   }

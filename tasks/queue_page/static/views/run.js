@@ -33,7 +33,7 @@ function draw({ run, records, attempts }) {
       ["Priority", (r) => number(r.priority), "number"],
       ["Failed attempts", (r) => number(r.retry_count), "number"],
       ["Crash strikes", (r) => number(r.crash_strikes), "number"],
-    ], records, "It has no record claimed."), first(records)),
+    ], records, "The run has no claimed records."), first(records)),
     card("Attempts that did not succeed", table("Attempts of the run", [
       ["Record", (a) => recordLink(a.record_id)],
       ["Outcome", (a) => badge(a.outcome)],
