@@ -71,9 +71,9 @@ class Worker:
     def children(self) -> list[int]:
         return [child.pid for child in psutil.Process(self._popen.pid).children()]
 
-    def hint(self, flow_name: str = "no_op") -> None:
-        """Sends as many hints as there are pool children."""
-        for slot in range(self.processes):
+    def hint(self, flow_name: str = "no_op", count: int = 0) -> None:
+        """Sends `count` hints, or as many as there are pool children."""
+        for slot in range(count or self.processes):
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
 
@@ -82,7 +82,7 @@ class Worker:
         self._app.send_task(FAN_OUT_TASK, queue="flows")
 
     def wait_until_idle(self) -> None:
-        """Waits until no message is left. Otherwise the next measurement would begin too early."""
+        """Waits until no message is left, so that the next measurement does not begin too early."""
         deadline = time.monotonic() + READY_SECONDS
         with redis.Redis.from_url(self._servers.broker_url) as broker:
             while broker.llen("flows") or broker.hlen("unacked"):
@@ -104,7 +104,6 @@ class Worker:
                 time.sleep(0.1)
 
     def cpu_seconds(self) -> float:
-        """The CPU seconds of the main process and the pool children."""
         total = 0.0
         for pid in [self._popen.pid, *self.children()]:
             times = psutil.Process(pid).cpu_times()
@@ -112,7 +111,6 @@ class Worker:
         return total
 
     def memory_bytes(self) -> list[int]:
-        """The memory of the main process and of each pool child."""
         return [psutil.Process(pid).memory_info().rss for pid in [self._popen.pid, *self.children()]]
 
     def stop(self) -> None:

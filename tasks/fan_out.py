@@ -27,8 +27,8 @@ _thorough_at = 0.0
 
 @waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
-    """Idempotent. For each flow with due records, usually sends as many hints as further runs would find work. A hint
-    is not sent again until it is taken or five seconds have passed."""
+    """Idempotent. For each flow with due records, usually sends one hint for each further run that would find work. A
+    hint is not sent again until it is taken or five seconds have passed."""
     global _thorough_at  # noqa: PLW0603  (when this process next does a thorough fan-out)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at
@@ -52,20 +52,24 @@ def hint_waiting_flows(services: WorkerServices) -> int:
     """Send hints for flows with due work. Returns how many of these hints were sent or are not needed now."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
-    hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
+    hints = hints_for(waiting)
     return sum(services.hints.send(flow.flow_name, flow.celery_queue, slot) for flow, slot in hints)
 
 
-def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
-    """Returns the flows that get hints: usually all of `waiting`. If many flows wait in one Celery queue, chooses
-    two of them at random for each worker process that serves the queue. The process that takes such a hint also begins
-    runs of the other flows (run_loop/waiting_flows.py)."""
+def hints_for(waiting: Sequence[FlowWithWork]) -> list[tuple[FlowWithWork, int]]:
+    """Returns pairs of a flow and the number of a hint: usually as many hints for each flow as further runs would find
+    work. If many flows wait in one Celery queue, chooses two of them at random for each worker process that serves the
+    queue, with one hint for each. The process that takes such a hint also begins runs of the other flows
+    (run_loop/waiting_flows.py). A second hint would only bring two processes to the same flow."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)
-    chosen: list[FlowWithWork] = []
+    hints: list[tuple[FlowWithWork, int]] = []
     for (_, processes), flows in groups.items():
         wanted = HINTS_FOR_EACH_PROCESS * max(1, processes)
         is_many = len(flows) >= MANY_FLOWS and len(flows) > wanted
-        chosen += random.sample(flows, wanted) if is_many else flows
-    return chosen
+        if is_many:
+            hints += [(flow, 0) for flow in random.sample(flows, wanted)]
+        else:
+            hints += [(flow, slot) for flow in flows for slot in range(flow.runs_wanted)]
+    return hints

@@ -124,7 +124,7 @@ def _hundred_flows(session: Session, worker: Worker, *, by_fan_out: bool = False
         worker.fan_out()
     else:
         for flow in flows:
-            worker.hint(flow)
+            worker.hint(flow, count=1)
     queue_state.wait_until_finished(session.connection)
     worker.wait_until_idle()
     return queue_state.rate_since(session.connection, 0, each * len(flows))
