@@ -1,5 +1,5 @@
-"""Sends heartbeats during a long call. Without heartbeats, the database row of that call would soon count as
-abandoned."""
+"""Sends heartbeats during a long call. Without heartbeats, the database row of that call could count as abandoned
+before the call ends."""
 
 import logging
 import threading

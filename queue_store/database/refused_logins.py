@@ -1,4 +1,4 @@
-"""Advice for the case that the server answers, but refuses the login.
+"""Advice for the case that the server answers, but refuses the login or has no such database.
 
 A refused connection has no SQLSTATE in the driver, so the message texts of Postgres and PgBouncer identify the reason.
 """

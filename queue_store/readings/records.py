@@ -32,7 +32,7 @@ class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error with
     which an attempt of the record ended. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of
-    that page. If it is None, a later page leaves out the records that the index finds now. `ids_of_dates`: the result
+    that page. If it is None, a later page leaves out the records that an index finds now. `ids_of_dates`: the result
     of `ids_within` for the dates. If it is None, each page calls `ids_within`."""
 
     flow_name: str | None = None

@@ -33,8 +33,8 @@ class DurableCelery(Celery):
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
     With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
     ["shop.billing.*"]. All other tasks remain plain Celery tasks. `on_crash`: what to do with a task whose process
-    died, "fail" or "repeat". A task with `acks_late=True` is always repeated. `database`: the database of the queue. If
-    it is None, the settings name the database.
+    died, "fail" or "repeat". A task with `acks_late=True` is repeated even with "fail". `database`: the database of the
+    queue. If it is None, the settings name the database.
 
     Raises NotDurableError for wrong values.
     """

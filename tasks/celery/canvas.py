@@ -52,8 +52,8 @@ def _check_options(app: Any, options: Mapping[str, Any]) -> None:
 
 
 def _check_part(app: Any, signature: Mapping[str, Any]) -> None:
-    """Refuses a durable task, because the worker of the preceding task would call it with options that durable tasks
-    refuse."""
+    """Refuses a part that our workers could not carry out. A durable task is refused, too, because the worker of the
+    preceding task would call it with options that durable tasks refuse."""
     name = signature["task"]
     if app.is_durable(name):
         raise refuse(

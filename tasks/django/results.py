@@ -118,6 +118,7 @@ def _worker_ids(attempts: Sequence[Attempt]) -> list[str]:
 
 
 def _errors(attempts: Sequence[Attempt]) -> list[Any]:
+    """Oldest first, as in Django's results."""
     return [
         TaskError(
             exception_class_path=exception_path(attempt.exception_type, attempt.traceback or ""),

@@ -138,8 +138,8 @@ class QueueTester:
             connection.execute(update(processing_queue).where(*conditions).values(moved))
 
     def _enqueue_due(self) -> None:
-        """Due times are in the time of the schedules. The times of records are in the database's time, so the times of
-        the new records are moved back."""
+        """Due times are in the time of the schedules. The times of records are in the database's time, so
+        `scheduled_at` of the new records is moved back."""
         settings = self._services.settings
         ids = enqueue_due(self.database, load_flows(settings).values(), settings, self._passed)
         if ids:

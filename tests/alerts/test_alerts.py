@@ -198,7 +198,8 @@ def test_who_judged_earlier_and_was_slower_changes_nothing_that_was_seen_since(
 def test_a_judgement_counts_from_its_beginning(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a slow judgement runs, other judgements open the alert and then resolve it."""
+    """While a slow judgement runs, other judgements open the alert and then resolve it. The slow judgement does not
+    open the alert again."""
 
     def judge_slowly(_: object) -> list[Finding]:
         update(database, finding())

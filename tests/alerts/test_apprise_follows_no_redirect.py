@@ -1,5 +1,5 @@
 """If a channel's address redirects a message, the message does not count as sent. The reason: a client that follows
-such a redirect sends a GET, without the body."""
+the redirect of a POST sends a GET, without the body."""
 
 import threading
 from collections.abc import Iterator

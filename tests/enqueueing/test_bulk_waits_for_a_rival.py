@@ -27,9 +27,9 @@ def processor(database: DatabaseManager) -> DistributedProcessor:
 def bulk_meets_rivals(
     processor: DistributedProcessor, keys: Iterable[str], on_duplicate: OnDuplicate, rivals: Iterable[str]
 ) -> tuple[EnqueuedMany, dict[str, int]]:
-    """Enqueues a record for each of `keys` in one call. Before the call, another session enqueues a record for each key
-    of `rivals`. Each of these sessions commits when the call waits for its record. Returns the call's result and the
-    ids of the sessions' records."""
+    """Enqueues a record for each of `keys` in one call. Each key of `rivals` has a session of its own, which enqueues a
+    record with this key before the call, and commits when the call waits for this record. Returns the call's result and
+    the ids of the sessions' records, by key."""
     rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
     ids: dict[str, int] = {}
     sessions: list[tuple[int, ExitStack]] = []

@@ -3,12 +3,12 @@
 -- `may_be_express`: if it is false for one record, all records must be claimed in the normal way. A lock leaves its
 -- xmax in the row, after COMMIT and after ROLLBACK, until the row is updated or frozen. So if an earlier slice held
 -- this record and ended without an outcome for it, xmax is not 0. A record that failed before is claimed in the normal
--- way. So a record has at most one express attempt. `is_one_commit`: the handlers write in this transaction, so the
--- records of the slice cannot be claimed while a handler runs. With `is_one_commit`, `may_be_express` is false for a
--- record with a dedup_key. If the record's own handler replaced the payload, the record would be completed, but its new
--- payload would never be processed. Any other session that replaces the payload would have to wait for the handler. The
--- run's row is not locked here, because the run's heartbeat would wait for the handlers. The statement that writes the
--- outcomes checks the run (arrows/complete_held.sql).
+-- way. So while that xmax lasts, a record has at most one express attempt. `is_one_commit`: the handlers write in this
+-- transaction, so the records of the slice cannot be claimed while a handler runs. With `is_one_commit`,
+-- `may_be_express` is false for a record with a dedup_key. If the record's own handler replaced the payload, the record
+-- would be completed, but its new payload would never be processed. Any other session that replaces the payload would
+-- have to wait for the handler. The run's row is not locked here, because the run's heartbeat would wait for the
+-- handlers. The statement that writes the outcomes checks the run (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL

@@ -1,4 +1,4 @@
-"""Finds out from the declaration of a Pydantic type what may get lost between an object and its JSON."""
+"""Finds out what may get lost between a Pydantic object and its JSON: from the type's declaration, and from values."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy

@@ -20,6 +20,6 @@ function banner(stops, count) {
 
 function line(stop) {
   return el("li", {}, badge(stop.what, "warning"), " ", stop.flow_name ? flowLink(stop.flow_name) : el("b", {}, "all flows"),
-    " ", when(stop.since), stop.actor ? ` by ${stop.actor}` : " by somebody who left no audit row",
+    " ", when(stop.since), stop.actor ? ` by ${stop.actor}` : " by somebody whom the audit log does not name",
     stop.reason ? `: ${stop.reason}` : ", without a reason");
 }

@@ -8,7 +8,7 @@ export function show(view) {
   const older = el("div", {});
   const more = el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", hidden: true, onclick: () => showOlder() }, "Older");
   let last = null;
-  view.append(el("h1", {}, "Audit"), el("p", { class: "queue-muted" }, "Changes that were made on this page, with queuectl or by the schedule."),
+  view.append(el("h1", {}, "Audit"), el("p", { class: "queue-muted" }, "The changes that were made on the Queue page, with queuectl or by the schedule, and who made them."),
     newest, older, more);
   const refresh = live(newest, () => ask("audit"), ({ entries }) => { keep(entries); return card(null, rows(entries)); });
 
