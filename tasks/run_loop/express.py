@@ -27,7 +27,7 @@ from .claimed_batches import ClaimedBatches
 from .delivery import Delivery
 from .execution import Execution
 from .executors import AsyncExecutor
-from .slice_in_hand import SliceInHand, SliceWatch
+from .slice_in_hand import SliceInHand
 from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
@@ -87,7 +87,7 @@ class Express:
         self._execution = execution
         self._call = call
         self._put_back = put_back
-        self._watch = SliceWatch()
+        self._watch = services.slice_watch
 
     def execute(self, records: list[Record]) -> list[Record]:
         """Returns the records that were not started."""
@@ -117,9 +117,6 @@ class Express:
             self._delivery.flush()
             return []
         return self._delivery.flush_and_claim()
-
-    def end(self) -> None:
-        self._watch.end()
 
     def _is_next(self) -> bool:
         """Whether a slice comes next. No slice follows a claim or slice that was not full: hardly any records are due,
@@ -177,9 +174,7 @@ class Express:
     def _work_on(self, slice_in_hand: SliceInHand) -> list[Record]:
         """Returns the records that were claimed but not started."""
         began_at, delivery = time.monotonic(), self._delivery
-        if not self._watch.is_alive():
-            self._watch.start()
-        self._watch.watch(slice_in_hand, LONG_SECONDS)
+        self._watch.watch(slice_in_hand.claim_rest, LONG_SECONDS)
         delivery.current.claim_slice = slice_in_hand.claim_rest
         try:
             unstarted = self._execute(slice_in_hand)

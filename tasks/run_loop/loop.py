@@ -162,7 +162,6 @@ class _RunLoop:
             self._executor if isinstance(self._executor, AsyncExecutor) else call,
             self._process_state.put_back,
         )
-        self._ends.callback(express.end)
         if isinstance(execution, ConcurrentExecution):
             execution.watch(express)
         return express

@@ -2,15 +2,12 @@
 outcomes at the end of the slice, or `claim_rest` writes them earlier, often in another thread."""
 
 import threading
-import time
 from collections.abc import Sequence
 
 from queue_store.records.record import Completed, Outcome, Record
 from queue_store.runs.express import HeldSlice
 
 from .delivery import Delivery
-
-LOOK_SECONDS = 0.02
 
 
 class SliceInHand:
@@ -79,31 +76,3 @@ class SliceInHand:
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-class SliceWatch(threading.Thread):
-    """Claims the rest of a slice that becomes long, even while a handler runs. Otherwise the records of the slice
-    would stay locked for a long time."""
-
-    def __init__(self) -> None:
-        super().__init__(name="express", daemon=True)
-        self._watched: tuple[SliceInHand, float] | None = None
-        self._ended = threading.Event()
-
-    def watch(self, slice_in_hand: SliceInHand, seconds: float) -> None:
-        """Claim the rest of this slice if the slice has not ended after `seconds`."""
-        self._watched = slice_in_hand, time.monotonic() + seconds
-
-    def forget(self) -> None:
-        self._watched = None
-
-    def run(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
-            if (watched := self._watched) is None:
-                continue
-            slice_in_hand, long_at = watched
-            if time.monotonic() >= long_at:
-                slice_in_hand.claim_rest()
-
-    def end(self) -> None:
-        self._ended.set()

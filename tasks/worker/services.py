@@ -32,6 +32,7 @@ from .memory_limit import memory_limit_bytes
 from .processors import processor_count
 from .quick_batches import QuickBatches
 from .shared_slots import SharedSlots, shared_slots
+from .slice_watch import SliceWatch
 
 LOOK_SECONDS = 0.05
 
@@ -67,6 +68,7 @@ class WorkerServices:
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
         self.quick_batches: defaultdict[str, QuickBatches] = defaultdict(QuickBatches)  # by flow
+        self.slice_watch = SliceWatch()
         self._event_loop: EventLoop | None = None
 
     @property
@@ -123,6 +125,7 @@ class WorkerServices:
         """Mark this process as ended in the database. If this write fails, the error is raised, and the process is
         declared dead when its lease ends."""
         self.slots.leave()
+        self.slice_watch.end()
         with self.database.transaction() as cursor:
             worker_processes.end(cursor, self.process.worker_process_id)
         if self._event_loop is not None:

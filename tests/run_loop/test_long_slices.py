@@ -7,7 +7,9 @@ import threading
 import pytest
 
 from tasks import FlowContext
+from tasks.worker import slice_watch
 from tasks.worker.quick_batches import ENOUGH_BATCHES
+from tasks.worker.slice_watch import SliceWatch
 from tests.support.express import PATIENCE_SECONDS, Seen
 from tests.support.flow_runs import Worker
 
@@ -97,11 +99,39 @@ def test_progress_claims_the_slice_first(worker: Worker, seen: Seen, is_async: b
 
 
 @pytest.mark.usefixtures("at_once")
-def test_threads_of_a_run_end_with_it(worker: Worker) -> None:
+def test_one_thread_watches_the_slices_of_all_runs_until_the_process_ends(worker: Worker) -> None:
     flow = worker.declare(lambda payload: None, name="sample", batch_size=2, express=True)
-    worker.enqueue("sample", range(6))
-    worker.run(flow)
-    for thread in threading.enumerate():
-        if thread.name == "express":
-            thread.join(PATIENCE_SECONDS)
-            assert not thread.is_alive()
+    before = set(threading.enumerate())
+    for _ in range(2):
+        worker.enqueue("sample", range(6))
+        worker.run(flow)
+    [watching] = [thread for thread in set(threading.enumerate()) - before if thread.name == "express"]
+    worker.services.slice_watch.end()
+    watching.join(PATIENCE_SECONDS)
+    assert not watching.is_alive()
+
+
+def test_a_slice_that_begins_while_the_watching_thread_rests_is_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests = threading.Semaphore(0)
+
+    class Needed(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            rests.release()
+            return super().wait(timeout)
+
+    monkeypatch.setattr(slice_watch, "LOOKS_BEFORE_REST", 1)
+    watch = SliceWatch()
+    watch._is_needed = Needed()
+    try:
+        watch.watch(lambda: None, seconds=0)
+        assert rests.acquire(timeout=PATIENCE_SECONDS)  # the thread has begun
+        for _ in range(2):
+            watch.forget()
+            assert rests.acquire(timeout=PATIENCE_SECONDS)
+            was_claimed = threading.Semaphore(0)
+            watch.watch(was_claimed.release, seconds=0)
+            assert was_claimed.acquire(timeout=PATIENCE_SECONDS)
+    finally:
+        watch.end()
