@@ -31,7 +31,7 @@ def register_and_claim(
     at_once = at_once and not wants_slice and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
-        cursor.execute(sql("runs/lock_flow"), run_parameters)
+        cursor.execute(sql("runs/lock_flow"), run_parameters | {"lock_timeout": None})
         registering.execute(
             sql("runs/register_run"), run_parameters | {"predecessor": None, "wants_slice": wants_slice}
         )

@@ -31,6 +31,7 @@ from queue_store.runs.outcomes import (
 )
 from queue_store.runs.queue_position import claim_parameters, read_records
 from queue_store.runs.run import Run
+from queue_store.runs.sessions import SHORT_WAIT
 from queue_store.runs.succession import Succession, may_end, succession
 
 SUSPICIOUS_SECONDS = 600.0
@@ -203,7 +204,7 @@ def write_held(
         for writer, statement in zip(writers, statements, strict=True):
             writer.execute(sql(statement.name), statement.parameters)
         if not patient and has_follow_ups(outcomes):
-            cursor.execute(sql("runs/wait_shortly"))
+            cursor.execute(sql("runs/wait_shortly"), SHORT_WAIT)
         if end:
             end.send(cursor, len(outcomes))
     written, claimed_ids = written or Written(), set[int]()

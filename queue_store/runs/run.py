@@ -35,7 +35,7 @@ from queue_store.runs.outcomes import (
     write_follow_ups,
 )
 from queue_store.runs.queue_position import QueuePosition
-from queue_store.runs.sessions import run_parameters
+from queue_store.runs.sessions import SHORT_WAIT, run_parameters
 
 
 @dataclass
@@ -178,7 +178,7 @@ class Run:
             with cursor.connection.pipeline():
                 writers = self.send_statements(cursor, statements)
                 if not patient and has_follow_ups(outcomes):
-                    cursor.execute(sql("runs/wait_shortly"))
+                    cursor.execute(sql("runs/wait_shortly"), SHORT_WAIT)
             read_all_written(writers, statements, written)
         write_follow_ups(cursor, outcomes, written)
         return written

@@ -17,6 +17,7 @@ from queue_store.database.statements import sql
 
 LOCK_CLASS = 0x70717275  # the upper half of the lock's key, `classid` in pg_locks; the lower half is the run
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
+SHORT_WAIT = {"lock_timeout": "50ms"}  # for a wait during which the run's heartbeats or outcomes wait, too
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.ending import may_end_with, send_end_if_idle
 from queue_store.runs.outcomes import has_follow_ups, read_all_written
 from queue_store.runs.run import Run
+from queue_store.runs.sessions import SHORT_WAIT
 
 SAVEPOINT = "successor"
 
@@ -148,8 +149,7 @@ class _Beginning:
         """Can raise the error of an earlier statement of the pipeline."""
         run = self.run
         cursor.execute(f"SAVEPOINT {SAVEPOINT}".encode())
-        cursor.execute(sql("runs/wait_shortly"))
-        cursor.execute(sql("runs/lock_flow"), run.parameters)
+        cursor.execute(sql("runs/lock_flow"), run.parameters | SHORT_WAIT)
         how = {"predecessor": predecessor.flow_instance_id, "wants_slice": run.options.first_slice > 0}
         self._registering.execute(sql("runs/register_run"), run.parameters | how)
         if self._claiming:

@@ -109,7 +109,7 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
     store.enqueue(2)
     frozen_run, other = store.run(batch_size=1), store.run(batch_size=1)
     driver = frozen_run.held.driver
-    driver.execute(sql("runs/lock_flow"), {"flow_name": "sample"})
+    driver.execute(sql("runs/lock_flow"), {"flow_name": "sample", "lock_timeout": None})
     assert driver.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("10s",)
     driver.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
     beginning = in_background(other.begin)

@@ -79,7 +79,7 @@ def test_a_steered_statement_is_never_compiled(own_store: Store, name: str) -> N
     Behind PgBouncer, a session does not turn `jit` off when it connects."""
     run = own_store.run()
     run.begin()
-    parameters = run.parameters | {"idle_timeout": "10s", "flow_name": "sample"}
+    parameters = run.parameters | {"idle_timeout": "10s", "flow_name": "sample", "lock_timeout": None}
     with own_store.database.transaction() as cursor:
         cursor.execute("SET LOCAL jit = on")
         cursor.execute(sql(name), parameters)
