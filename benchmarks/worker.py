@@ -73,9 +73,14 @@ class Worker:
 
     def hint(self, flow_name: str = "no_op", count: int = 0) -> None:
         """Sends `count` hints, or as many as there are pool children."""
+        self.allow_hints(flow_name)
         for slot in range(count or self.processes):
-            self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
+
+    def allow_hints(self, flow_name: str) -> None:
+        """Says that all earlier hints have arrived. Otherwise the next hints would not be sent for a while."""
+        for slot in range(self.processes):
+            self._hints.started(flow_name, slot)
 
     def fan_out(self) -> None:
         """Sends the task FAN_OUT_TASK, as beat does. The task finds the flows with work, and sends hints for them."""
