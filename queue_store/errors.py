@@ -34,7 +34,7 @@ class ReadOnlyServerError(DatabaseUnavailableError):
 
 class CommitUnknownError(DatabaseUnavailableError):
     """The connection broke during a COMMIT, so it is unknown whether the COMMIT has happened. Read the rows again to
-    see whether they were written."""
+    see whether they were written. On a connection in autocommit mode, each call that enqueues contains its COMMIT."""
 
 
 class ConflictError(QueueStoreError):

@@ -10,6 +10,7 @@ from queue_store.database.refused_logins import advice_on_login
 from queue_store.database.sqlalchemy_kinds import known_kinds
 from queue_store.database_url import Address, addresses
 from queue_store.errors import (
+    CommitUnknownError,
     ConflictError,
     ConnectionLimitError,
     DatabaseUnavailableError,
@@ -60,6 +61,7 @@ NAME_THE_POOLER = (
     "PgBouncer is in front of the database: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
     "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."
 )
+LOOK_FOR_IT = "it is unknown whether the record was written: look for it before you enqueue it again"
 CHECK_CONNECTION = (
     "Check that the URL is right, that Postgres runs there, and that no firewall blocks the connection."
 )
@@ -134,14 +136,17 @@ def translated(error: BaseException, url: Address) -> QueueStoreError | None:
     return None
 
 
-def translated_for_producer(error: BaseException) -> QueueStoreError | None:
-    """The meaning of an error in a producer's own transaction; None if it means nothing to the queue."""
+def translated_for_producer(error: BaseException, *, commits: bool = False) -> QueueStoreError | None:
+    """The meaning of an error on a producer's connection; None if it means nothing to the queue. `commits`: whether the
+    failed statement would also have committed."""
     cause = cause_of(error)
     if not isinstance(cause, psycopg.Error):
         return None
     message = cause.diag.message_primary or " ".join(str(cause).split())[:200]
     if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
         return ConflictError(f"{message}: roll back, and repeat the transaction")
+    if _connection_broke(cause) and commits:
+        return CommitUnknownError(f"the connection broke ({message}): {LOOK_FOR_IT}")
     if _connection_broke(cause):
         return DatabaseUnavailableError(f"the connection broke before COMMIT: {message}")
     return _refusal(cause, message)

@@ -1,7 +1,5 @@
 """Runs the steps of enqueueing on any connection that the caller has, always in the caller's transaction."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
@@ -9,7 +7,6 @@ import psycopg.errors
 from psycopg import AsyncConnection as DriverAsyncConnection
 
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
-from queue_store.database.driver_errors import database_errors, translated_for_producer
 from queue_store.database.sqlalchemy_kinds import (
     is_async_connection,
     is_async_scoped_session,
@@ -19,6 +16,7 @@ from queue_store.database.sqlalchemy_kinds import (
     is_session,
 )
 from queue_store.database.statements import NamedStatement, sql
+from queue_store.enqueueing.producer_errors import commits_each_statement, translated_errors
 from queue_store.enqueueing.session_encoding import async_in_utf8, in_utf8
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
 from queue_store.errors import QueueStoreError
@@ -52,22 +50,29 @@ def run(connection: "SyncConnection", steps: Steps[T]) -> T:
     """Passes on the errors that the steps raise. Translates database errors as `translated_errors` does."""
     with translated_errors():
         door = _Door(connection)
-        with in_utf8(door.driver):
-            return door.run(steps)
+    with translated_errors(commits=commits_each_statement(door.driver)), in_utf8(door.driver):
+        return door.run(steps)
 
 
 def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
     """Like `run`, but in a savepoint, or in a transaction if the connection is in autocommit mode."""
     with translated_errors():
         door = _Door(connection)
+        commits = commits_each_statement(door.driver)
         door.begin()
-        with door.driver.transaction(), in_utf8(door.driver):
-            return door.run(steps)
+    try:
+        with translated_errors(commits=commits), door.driver.transaction():
+            with translated_errors(), in_utf8(door.driver):  # before the COMMIT
+                return door.run(steps)
+    finally:
+        if door.sqlalchemy is not None and door.driver.closed:
+            door.sqlalchemy.invalidate()  # otherwise its own ROLLBACK would raise another error
 
 
 async def arun(connection: "AsyncConnections", steps: Steps[T]) -> T:
     with translated_errors():
         door = await _AsyncDoor.open(connection)
+    with translated_errors(commits=commits_each_statement(door.driver)):
         async with async_in_utf8(door.driver):
             return await door.run(steps)
 
@@ -75,9 +80,17 @@ async def arun(connection: "AsyncConnections", steps: Steps[T]) -> T:
 async def arun_atomically(connection: "AsyncConnections", steps: Steps[T]) -> T:
     with translated_errors():
         door = await _AsyncDoor.open(connection)
+        commits = commits_each_statement(door.driver)
         await door.begin()
-        async with door.driver.transaction(), async_in_utf8(door.driver):
-            return await door.run(steps)
+    try:
+        with translated_errors(commits=commits):
+            async with door.driver.transaction():
+                with translated_errors():  # before the COMMIT
+                    async with async_in_utf8(door.driver):
+                        return await door.run(steps)
+    finally:
+        if door.sqlalchemy is not None and door.driver.closed:
+            await door.sqlalchemy.invalidate()
 
 
 class _Door:
@@ -218,19 +231,6 @@ class _AsyncDoor:
                 raise psycopg.OperationalError(ENDED_WITH_COPY) from error
             raise
         return []
-
-
-@contextmanager
-def translated_errors() -> Generator[None]:
-    """Translates database errors into errors of this package. A database error without a translation passes
-    unchanged."""
-    try:
-        yield
-    except database_errors() as error:
-        meaning = translated_for_producer(error)
-        if meaning is None:
-            raise
-        raise meaning from error
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:

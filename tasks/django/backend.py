@@ -10,6 +10,7 @@ from django.db import transaction
 from queue_store.database.cursors import OwnCursor
 from queue_store.enqueueing import enqueue, send_hints
 from queue_store.enqueueing.created_at import read_created_at
+from queue_store.enqueueing.producer_errors import commits_each_statement, translated_errors
 from queue_store.errors import UnknownFlowError
 
 from .checks import check_backend
@@ -48,8 +49,9 @@ class ProcessingQueueBackend(BaseTaskBackend):
         """The record is written in Django's open transaction on the database alias, and exists as soon as that
         transaction is committed. If no transaction is open, the record exists at once.
 
-        Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises TypeError for arguments that
-        are not JSON, and PayloadRejectedError for other values that a record cannot hold.
+        Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises CommitUnknownError if no
+        transaction is open and the record may or may not exist. Raises TypeError for arguments that are not JSON, and
+        PayloadRejectedError for other values that a record cannot hold.
         """
         self.validate_task(task)
         result = TaskResult(
@@ -89,5 +91,5 @@ class ProcessingQueueBackend(BaseTaskBackend):
             ) from error
         if sender := self.flow_settings.sender():
             transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)
-        with OwnCursor(connection) as cursor:
+        with translated_errors(commits=commits_each_statement(connection)), OwnCursor(connection) as cursor:
             return enqueued.id, read_created_at(cursor, enqueued.id)

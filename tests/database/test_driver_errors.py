@@ -11,7 +11,7 @@ import pytest
 
 from queue_store.database.async_connection import AsyncHeldConnection
 from queue_store.database.manager import DatabaseManager
-from queue_store.enqueueing.connections import translated_errors
+from queue_store.enqueueing.producer_errors import translated_errors
 from queue_store.errors import (
     CommitUnknownError,
     ConflictError,

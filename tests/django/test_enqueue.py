@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from queue_store import CommitUnknownError
+from tests.support.django_site import configure_django
 from tests.support.flow_runs import Worker
+from tests.support.server_proxy import MARK, LostReply
 
 pytestmark = pytest.mark.usefixtures("task_worker")
 
@@ -120,3 +124,14 @@ def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_tests_of_others_find_no_django_in_the_environment(site: None) -> None:
     """If DJANGO_SETTINGS_MODULE were set, Celery would set up Django in each worker that other tests start."""
     assert "DJANGO_SETTINGS_MODULE" not in os.environ
+
+
+@pytest.mark.parametrize("mark", [MARK, "own_records"])
+def test_if_a_reply_is_lost_in_autocommit_mode_the_caller_hears_that_the_record_may_exist(
+    shop: Any, task_worker: Worker, mark: str
+) -> None:
+    with closing(LostReply(task_worker.services.database, mark=mark)) as proxy:
+        configure_django(proxy.url)
+        with pytest.raises(CommitUnknownError, match="unknown whether the record was written"):
+            shop.add.enqueue(MARK)
+    assert len(records(task_worker)) == 1
