@@ -15,9 +15,9 @@ from queue_store.database.statements import sql
 COUNT_LIMIT = 1_000
 KEY_LIMIT = 10_000  # For each flow, a look makes at most this many steps from order key to order key.
 
-# For each flow, the order key after which the next look begins, if this process' last look found nothing. A key of
-# another database, or of records that are gone, does no harm: a look that reaches the last key continues with the
-# first key.
+# For each flow in which this process' last look found nothing: the order key after which the next look begins. A key of
+# another database, or of records that are gone, does no harm: a look that reaches the last key continues with the first
+# key.
 _stopped_at_keys: dict[str, str] = {}
 
 
@@ -35,7 +35,9 @@ class FlowDeclaration:
 @dataclass(frozen=True, slots=True)
 class FlowWithWork:
     """`due_records` is counted up to COUNT_LIMIT for each priority. The records with order keys are counted
-    together, up to COUNT_LIMIT. In a flow with more than KEY_LIMIT order keys, `due_records` may be too small."""
+    together, up to COUNT_LIMIT. In a flow with more than KEY_LIMIT order keys, `due_records` may be too small.
+    `worker_processes`: how many processes serve the flow. `fewest_flows`: the lowest number of flows that one of these
+    processes serves, or None if there is no such process."""
 
     flow_name: str
     celery_queue: str
@@ -45,6 +47,7 @@ class FlowWithWork:
     alive_runs: int
     max_runs: int | None
     worker_processes: int
+    fewest_flows: int | None = None
     stopped_at_key: str | None = None
 
     @property
@@ -82,8 +85,8 @@ def with_work(
 ) -> list[FlowWithWork]:
     """Flows with due records, of all Celery queues or of the given ones. Paused flows are left out, and no flow is
     returned while processing is stopped. The flow whose oldest due record has waited longest comes first.
-    `except_flow_name` leaves out a flow that is being run. Searching that flow for due records would be slow: the
-    search would read the dead index entries of all records that were claimed since the last vacuum.
+    `except_flow_name`: the flow that the caller is running now, which is left out. Searching that flow for due records
+    would be slow: the search would read the dead index entries of all records that were claimed since the last vacuum.
 
     One look sees at most KEY_LIMIT order keys of a flow, and the COUNT_LIMIT oldest due records of each priority. If
     none of these records can be claimed, the next look of this process goes on after the last key that was seen."""

@@ -58,17 +58,18 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 def hints_for(waiting: Sequence[FlowWithWork]) -> list[tuple[FlowWithWork, int]]:
     """Returns pairs of a flow and the number of a hint: usually as many hints for each flow as further runs would find
-    work. If many flows wait in one Celery queue, chooses two of them at random for each worker process that serves the
-    queue, with one hint for each. The process that takes such a hint also begins runs of the other flows
-    (run_loop/waiting_flows.py). A second hint would only bring two processes to the same flow."""
-    groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
+    work. If many flows wait for the same processes, chooses two of these flows at random for each process, with one
+    hint for each. The process that takes such a hint also begins runs of the other flows (run_loop/waiting_flows.py). A
+    second hint would only bring two processes to the same flow."""
+    groups: defaultdict[tuple[str, int, int | None], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
-        groups[flow.celery_queue, flow.worker_processes].append(flow)
+        if flow.runs_wanted:
+            groups[flow.celery_queue, flow.worker_processes, flow.fewest_flows].append(flow)
     hints: list[tuple[FlowWithWork, int]] = []
-    for (_, processes), flows in groups.items():
+    for (_, processes, fewest_flows), flows in groups.items():
         wanted = HINTS_FOR_EACH_PROCESS * max(1, processes)
-        is_many = len(flows) >= MANY_FLOWS and len(flows) > wanted
-        if is_many:
+        goes_on = fewest_flows is None or fewest_flows >= MANY_FLOWS
+        if goes_on and len(flows) >= MANY_FLOWS and len(flows) > wanted:
             hints += [(flow, 0) for flow in random.sample(flows, wanted)]
         else:
             hints += [(flow, slot) for flow in flows for slot in range(flow.runs_wanted)]

@@ -12,8 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncCursor, Cursor
+from psycopg.errors import LockNotAvailable
 
 from queue_store.database.statements import sql
+from queue_store.errors import DatabaseUnavailableError
 
 LOCK_CLASS = 0x70717275  # the upper half of the lock's key, `classid` in pg_locks; the lower half is the run
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
@@ -31,6 +33,17 @@ def session_lock(flow_instance_id: UUID) -> int:
 def run_parameters(flow_instance_id: UUID) -> dict[str, Any]:
     """The parameters of every statement that begins a transaction of a run."""
     return {"flow_instance_id": flow_instance_id, "session_lock": session_lock(flow_instance_id)}
+
+
+def await_transactions(cursor: Cursor[Any], parameters: dict[str, Any], *, patient: bool = True) -> None:
+    """Waits until no other session has a transaction of this run open. Raises DatabaseUnavailableError if that takes
+    longer than the session's `lock_timeout`, or than SHORT_WAIT unless `patient`."""
+    if not patient:
+        cursor.execute(sql("runs/wait_shortly"), SHORT_WAIT)
+    try:
+        cursor.execute(sql("runs/await_transactions"), parameters)
+    except LockNotAvailable as error:
+        raise DatabaseUnavailableError("an earlier transaction of this run is still open") from error
 
 
 def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:

@@ -7,8 +7,8 @@ process would interrupt that work."""
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from queue_store.liveness import worker_processes
 from queue_store.plural import plural
 from queue_store.records.record import Outcome
 from queue_store.runs.run import Run
-from queue_store.runs.sessions import terminate_sessions
+from queue_store.runs.sessions import await_transactions, terminate_sessions
 
 from ..authoring.flow import Flow
 from ..exceptions import HandlerEndedError, TimeLimitExceededError
@@ -43,21 +43,30 @@ def abort_process(
     services: WorkerServices,
     flow: Flow,
     current: CurrentRun,
-    finished: Sequence[Outcome],
+    unwritten: Callable[[], Sequence[Outcome]],
     stuck: Sequence[StuckHandler],
 ) -> None:
     """Writes the outcomes that are known, and ends this process. During this call, the process begins no other work.
-    Uses new connections, because the stuck thread holds the run's connection. Does not return."""
+    Uses new connections, because the stuck thread holds the run's connection. `unwritten`: returns the outcomes that no
+    COMMIT is known to have written. Does not return."""
     services.is_ending = True
     current.is_lost = True
     with ExitStack() as locks:
         try:
-            _settle(services, flow, current, finished, stuck)
+            _await_writes(services, current.run)
+            _settle(services, flow, current, unwritten(), stuck)
             _wait_for_other_work(services, current, locks)
             services.slots.leave()
             _say_ended(services)
         finally:
             end_process()
+
+
+def _await_writes(services: WorkerServices, run: Run) -> None:
+    """Waits shortly for a write of the run's thread. Otherwise its outcomes would be written twice at the same time,
+    and counted as refused."""
+    with suppress(QueueStoreError), services.database.transaction() as cursor:
+        await_transactions(cursor, run.parameters, patient=False)
 
 
 def _settle(

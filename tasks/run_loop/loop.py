@@ -209,5 +209,7 @@ class _RunLoop:
         return stuck_handlers
 
     def _abort_process(self, stuck: list[StuckHandler]) -> None:
-        finished = self._delivery.unwritten + (self._executor.done if self._executor else [])
-        abort_process(self._services, self._flow, self._current, finished, stuck)
+        abort_process(self._services, self._flow, self._current, self._unwritten, stuck)
+
+    def _unwritten(self) -> list[Outcome]:
+        return self._delivery.unwritten + (self._executor.done if self._executor else [])

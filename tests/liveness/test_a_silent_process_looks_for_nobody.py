@@ -102,7 +102,7 @@ def abort(process: Process) -> None:
         now = time.monotonic()
         handlers = [StuckHandler([stuck], now, now, 1)]
         aborting.abort_process(
-            services, flow, CurrentRun(run), [Completed(finished, now, now, None, ())], handlers
+            services, flow, CurrentRun(run), lambda: [Completed(finished, now, now, None, ())], handlers
         )
 
 

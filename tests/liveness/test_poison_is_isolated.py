@@ -1,5 +1,5 @@
 """By halving batches, the queue finds a record that kills its process. This record gets crash strikes and fails. The
-rest of its batch is not charged."""
+other records of its batch are charged no attempt and get no crash strike."""
 
 import pytest
 
@@ -138,8 +138,9 @@ def test_released_suspects_stay_suspects(store: Store) -> None:
 
 
 def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> None:
-    """Another session has locked one of two records, so each of two rescues finds only one record. Neither rescue
-    treats the record that it finds as the run's only record."""
+    """The dead run has two records, and another session has locked one of them. So the first rescue gives back only the
+    other record, and the second rescue gives back the locked one. Neither rescue treats its record as the run's only
+    record."""
     first, second = store.enqueue(2)
     dead = store.run()
     dead.begin()
@@ -203,3 +204,14 @@ def test_several_with_nothing_in_hand_become_suspects(store: Store) -> None:
     rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_FLIGHT})
     assert rescued.struck_ids == []
     assert store.query("SELECT DISTINCT batch_limit FROM processing_queue") == [(4,)]
+
+
+def test_the_record_that_a_stopping_run_leaves_is_no_suspect(store: Store) -> None:
+    store.enqueue(1)
+    run = store.run()
+    run.begin()
+    store.execute("UPDATE flow_execution_logs SET state = 'stopping'")
+    store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_FLIGHT})
+    assert store.query("SELECT status, crash_strikes, batch_limit FROM processing_queue") == [
+        ("pending", 0, None)
+    ]

@@ -257,7 +257,7 @@ def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     assert ending.entered.wait(PATIENCE_SECONDS)
     ending.gate.set()
     ended = CurrentRun(new_run(services, ending.stuck))
-    ending.aborts = in_background(lambda: aborting.abort_process(services, ending.stuck, ended, [], []))
+    ending.aborts = in_background(lambda: aborting.abort_process(services, ending.stuck, ended, list, []))
     current = services.current_run
     assert current is not None
     wait_until(lambda: current.is_in_the_way, "the request to the run")

@@ -33,7 +33,7 @@ def abort(worker: Worker) -> None:
         now = time.monotonic()
         outcomes: list[Outcome] = [Completed(finished, now, now, None, ())]
         aborting.abort_process(
-            worker.services, flow, CurrentRun(run), outcomes, [StuckHandler([stuck], now, now, 1)]
+            worker.services, flow, CurrentRun(run), lambda: outcomes, [StuckHandler([stuck], now, now, 1)]
         )
 
 
@@ -85,7 +85,8 @@ def test_a_lost_answer_to_the_last_commit_counts_once(
 def test_outcomes_that_are_written_apart_and_then_again_count_once(
     worker: Worker, ended: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both outcomes are written apart. Then the run cannot be ended, and everything is tried again."""
+    """Each outcome is written in its own transaction. The first try to end the run then meets a conflict, so the
+    process writes the outcomes again."""
     write_in, end_in, tries = Run.write_in, Run.end_in, list[int]()
 
     def refuse_together(run: Run, cursor: Any, outcomes: list[Outcome], **options: bool) -> object:

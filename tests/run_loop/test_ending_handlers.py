@@ -115,7 +115,7 @@ def test_the_record_was_completed_before_the_charge_is_written(worker: Worker, e
         with worker.services.database.transaction() as cursor:
             run.write_in(cursor, [Completed(record, now, now, None, ())])
         stuck = StuckHandler([record], now, now, 1, ended_by="ops")
-        aborting.abort_process(worker.services, flow, CurrentRun(run), [], [stuck])
+        aborting.abort_process(worker.services, flow, CurrentRun(run), list, [stuck])
     assert ended == ["ended"]
     (row,) = worker.rows([record.id])
     assert (row.status, row.retry_count, row.crash_strikes) == ("completed", 0, 0)

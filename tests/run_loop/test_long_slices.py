@@ -123,7 +123,7 @@ def test_a_slice_that_begins_while_the_watching_thread_rests_is_watched(
 
     monkeypatch.setattr(slice_watch, "LOOKS_BEFORE_REST", 1)
     watch = SliceWatch()
-    watch._is_needed = Needed()
+    monkeypatch.setattr(watch, "_is_needed", Needed())
     try:
         watch.watch(lambda: None, seconds=0)
         assert rests.acquire(timeout=PATIENCE_SECONDS)  # the thread has begun

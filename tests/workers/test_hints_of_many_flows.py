@@ -5,9 +5,26 @@ from queue_store.flows import FlowWithWork
 from tasks.fan_out import HINTS_FOR_EACH_PROCESS, hints_for
 
 
-def waiting(count: int, celery_queue: str = "flows", worker_processes: int = 2) -> list[FlowWithWork]:
+def waiting(
+    count: int,
+    celery_queue: str = "flows",
+    worker_processes: int = 2,
+    *,
+    fewest_flows: int | None = None,
+    max_runs: int | None = None,
+) -> list[FlowWithWork]:
     return [
-        FlowWithWork(f"{celery_queue}_{number}", celery_queue, 100, 20, 1.0, 0, None, worker_processes)
+        FlowWithWork(
+            flow_name=f"{celery_queue}_{number}",
+            celery_queue=celery_queue,
+            batch_size=100,
+            due_records=200,
+            waited_seconds=1.0,
+            alive_runs=1 if max_runs else 0,
+            max_runs=max_runs,
+            worker_processes=worker_processes,
+            fewest_flows=fewest_flows or count,
+        )
         for number in range(count)
     ]
 
@@ -44,3 +61,15 @@ def test_flows_that_other_worker_processes_serve_get_their_own() -> None:
 def test_many_worker_processes_are_all_woken() -> None:
     flows = waiting(300, worker_processes=200)
     assert {flow for flow, _ in hints_for(flows)} == set(flows)
+
+
+def test_if_a_process_serves_few_flows_each_flow_that_waits_for_it_gets_its_hints() -> None:
+    """Such a process makes one run for each hint. Here, two applications share a Celery queue."""
+    flows = waiting(24, worker_processes=1, fewest_flows=12)
+    assert hints_for(flows) == [(flow, slot) for flow in flows for slot in range(flow.runs_wanted)]
+
+
+def test_a_flow_that_has_all_its_runs_gets_no_hint() -> None:
+    busy = waiting(30, max_runs=1)
+    assert all(flow.runs_wanted == 0 for flow in busy)
+    assert hints_for(busy) == []

@@ -1,18 +1,20 @@
 -- The flows with claimable records, except paused flows and the flow `except_flow_name`. With `celery_queues`, only the
 -- flows of these Celery queues are returned. Returns no row while processing is stopped. For each flow, returns how
 -- many records can be claimed (counted up to a bound), and how long the oldest of the counted records has waited. Also
--- returns how many runs are alive, how many runs the flow may have, and how many worker processes serve the flow. In a
--- flow with order keys, a record is counted only if it has no key or is the first of its key. The query steps from key
--- to key, and makes at most `key_limit` steps. If it has not seen all keys, it also checks the oldest due records of
--- each priority. The steps begin after the flow's key in `stopped_at_keys`, or with the first key. The column
--- `stopped_at_key` says after which key the next look goes on if this look found nothing. The column is NULL if no key
--- is left. A flow that has a `stopped_at_key`, or whose steps began after a key, is returned even if it has no
--- claimable record.
+-- returns how many runs are alive, how many runs the flow may have, how many worker processes serve the flow, and the
+-- lowest number of flows that one of these processes serves. In a flow with order keys, a record is counted only if it
+-- has no key or is the first of its key. The query steps from key to key, and makes at most `key_limit` steps. If it
+-- has not seen all keys, it also checks the oldest due records of each priority. The steps begin after the flow's key
+-- in `stopped_at_keys`, or with the first key. The column `stopped_at_key` says after which key the next look goes on
+-- if this look found nothing. The column is NULL if no key is left. A flow that has a `stopped_at_key`, or whose steps
+-- began after a key, is returned even if it has no claimable record.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records AS due_records, due.waited_seconds, due.stopped_at_key, alive.runs AS alive_runs,
     coalesce(f.max_runs_override, f.max_runs) AS max_runs,
     (SELECT count(*) FROM public.worker_processes w
-        WHERE w.state = 'running' AND f.flow_name = ANY(w.flow_names)) AS worker_processes
+        WHERE w.state = 'running' AND f.flow_name = ANY(w.flow_names)) AS worker_processes,
+    (SELECT min(cardinality(w.flow_names)) FROM public.worker_processes w
+        WHERE w.state = 'running' AND f.flow_name = ANY(w.flow_names)) AS fewest_flows
 FROM public.flows f
 CROSS JOIN public.queue_control c
 LEFT JOIN unnest(%(stopped_flow_names)s::text[], %(stopped_at_keys)s::text[]) AS stopped(flow_name, after_key)
