@@ -21,6 +21,7 @@ CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", 
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
 LAST_STEP = {"warning": 1, "critical": 3}
 SAME_RISE_SECONDS = 1_800.0  # if an alert returns to a level within this time, nobody is notified again
+ALERTS_AT_MOST = 500
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 UNREACHED_CODE = "contact_without_channel"
@@ -133,8 +134,18 @@ def count_open_alerts(cursor: Cursor[Any]) -> dict[str, int]:
 
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
     """Unresolved alerts, the worst first, and after them the alerts that were resolved within the last
-    `resolved_seconds`. At most 500 alerts in all."""
-    return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
+    `resolved_seconds`. At most ALERTS_AT_MOST alerts in all."""
+    parameters = {"resolved_seconds": resolved_seconds, "limit": ALERTS_AT_MOST}
+    return rows_as(cursor.execute(sql("alerting/alerts"), parameters), Alert)
+
+
+def count_alerts(cursor: Cursor[Any], found: Sequence[Alert], resolved_seconds: float = 0) -> int:
+    """How many alerts `read_alerts` would have found without its limit. Counts the alerts only if `found` has reached
+    that limit."""
+    if len(found) < ALERTS_AT_MOST:
+        return len(found)
+    row = cursor.execute(sql("alerting/count_alerts"), {"resolved_seconds": resolved_seconds}).fetchone()
+    return max(len(found), row[0] if row else 0)
 
 
 def _notify(

@@ -178,8 +178,8 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
 def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
     """Returns a row for each duplicate: its position, its key and the unfinished record's id. With "replace", also
     returns the keys of running records. While enqueue_staging waits for another transaction, that transaction may
-    commit a record with one of the keys. Only a later statement sees this record and its id. A key whose record has
-    ended by then is free again, so a row with this key is inserted after all."""
+    commit a record with one of the keys. Only a statement that begins after this COMMIT sees the new record and its id.
+    If that record has ended by then, its key is free again, and the row with this key is inserted after all."""
     duplicates: Rows = []
     running: set[str] = set()
     while found := (yield NamedStatement("enqueueing/enqueue_staging")):
@@ -202,7 +202,8 @@ def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
 
 def _unfinished_twins(bulk: _Bulk, keys: set[str]) -> Steps[dict[str, int]]:
     parameters = {"flow_name": bulk.done.flow_name, "dedup_keys": TextArray(keys)}
-    return dict((yield NamedStatement("enqueueing/unfinished_twins", parameters)))
+    rows = yield NamedStatement("enqueueing/unfinished_twins", parameters)
+    return {key: record_id for key, record_id, _ in rows}
 
 
 def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row]]]:

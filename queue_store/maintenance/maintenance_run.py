@@ -36,9 +36,9 @@ class MaintenanceRun:
 
     @contextmanager
     def chunk(self) -> Generator[Cursor[Any]]:
-        """One transaction of work. Its last statement stores `affected_count` and a heartbeat. If the operation was
-        declared abandoned, that statement finds no row, and the transaction is rolled back. No earlier statement
-        locks the row of this execution, so other executions need not wait for long chunks.
+        """One transaction of work. Its last statement stores `affected_count` and a heartbeat in the row of this
+        execution. If the execution was declared abandoned, the last statement finds no row, and the transaction is
+        rolled back. No earlier statement locks this row, so other executions need not wait for long chunks.
 
         Raises MaintenanceError."""
         with self.database.transaction() as cursor:

@@ -1,7 +1,10 @@
 """Purges finished records, history and the audit log when their retention is over."""
 
+from bisect import bisect_right
+from collections.abc import Collection
 from typing import Any
 
+from queue_store.database.arrays import NumberArray
 from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
 from queue_store.settings import ProcessorSettings
@@ -24,9 +27,12 @@ HISTORY = (
 )
 
 
-def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
+def purge_finished(
+    run: MaintenanceRun, settings: ProcessorSettings, would_reset_ids: Collection[int] = ()
+) -> dict[str, int]:
     """Reads all ids in pages, so this purge needs no index of its own and holds no lock for long. Returns how many
-    records of each status were purged."""
+    records of each status were purged. `would_reset_ids`: failed records that a dry run leaves out, because a real
+    execution would reset them first."""
     parameters: dict[str, Any] = {
         "completed_seconds": settings.retention_completed_days * DAY_SECONDS,
         "failed_seconds": settings.retention_failed_days * DAY_SECONDS,
@@ -36,12 +42,14 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
         "limit": RECORDS_AT_ONCE,
         "dry_run": run.dry_run,
     }
+    spared_ids = sorted(would_reset_ids)
     purged = {"completed": 0, "failed": 0, "cancelled": 0}
     after_id: int | None = 0
     before = run.affected_count
     while after_id is not None:
         with run.chunk() as cursor:
-            row = cursor.execute(sql("arrows/purge_expired"), parameters | {"after_id": after_id}).fetchone()
+            page = {"after_id": after_id, "spared_ids": _of_the_page(spared_ids, after_id)}
+            row = cursor.execute(sql("arrows/purge_expired"), parameters | page).fetchone()
             after_id, *counts = row or (None, 0, 0, 0)
             purged = {status: purged[status] + count for status, count in zip(purged, counts, strict=True)}
             run.affected_count = before + sum(purged.values())
@@ -49,10 +57,16 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
     return purged
 
 
+def _of_the_page(spared_ids: list[int], after_id: int) -> NumberArray:
+    """A page has at most RECORDS_AT_ONCE ids, so no further ids are needed."""
+    first = bisect_right(spared_ids, after_id)
+    return NumberArray(spared_ids[first : first + RECORDS_AT_ONCE])
+
+
 def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
     """Purges all history whose retention is over, but no records. Call this before `purge_finished`, which also deletes
-    attempts. In the other order, a purge would count fewer attempts than its dry run. Returns how many rows of each
-    kind were purged."""
+    attempts. If `purge_finished` came first, a purge would count fewer attempts than its dry run. Returns how many rows
+    of each kind were purged."""
     purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
     run.result["history_purged"] = purged
     return purged

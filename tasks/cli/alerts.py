@@ -1,6 +1,9 @@
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+
+from queue_store.plural import plural
 
 from .frame import actor_option, json_option, opened_database, say, write_json, write_table
 
@@ -33,6 +36,9 @@ def alerts(
 ) -> None:
     """List the alerts, acknowledge one, test the channels, or forget a contact.
 
+    The list has at most 500 alerts, the worst first, and says how many more there are. With --json, `alert_count`
+    of each alert is the number of all alerts.
+
     Exit 1 if the alert is not open or is already acknowledged, if the contact is unknown, or if a channel fails.
     """
     if sum((bool(acknowledge), test_channels, bool(forget))) > 1:
@@ -48,16 +54,20 @@ def alerts(
 
 
 def _list(resolved: bool, as_json: bool) -> None:
-    from queue_store.alerting.alerts import read_alerts
+    from queue_store.alerting.alerts import count_alerts, read_alerts
 
+    resolved_seconds = 7 * DAY_SECONDS if resolved else 0
     with opened_database("alerts") as database, database.transaction() as cursor:
-        found = read_alerts(cursor, 7 * DAY_SECONDS if resolved else 0)
+        found = read_alerts(cursor, resolved_seconds)
+        count = count_alerts(cursor, found, resolved_seconds)
     if as_json:
-        write_json(found)
+        write_json([asdict(alert) | {"alert_count": count} for alert in found])
     elif not found:
         say("No alerts.")
     else:
         write_table(HEADINGS, [_row(alert) for alert in found])
+        if count > len(found):
+            say(f"and {plural(count - len(found), 'more alert')}", err=True)
         for alert in found:
             if alert.unsent_count and alert.sending_error:
                 say(f"Alert {alert.id} could not be sent to everybody: {alert.sending_error}", err=True)

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import click
 
 from queue_store.enqueueing.payload_encoders import encoder_of
-from queue_store.plural import plural
+from queue_store.plural import plural, word
 
 from .frame import YEAR_HOURS, BoundedNumber, json_option, processor, say, write_json
 from .payload_check import payload_check
@@ -45,7 +45,9 @@ SHOWN_LINES = 10
     default=0.0,
     help="The number of seconds after which the records are due.",
 )
-@click.option("--dry-run", is_flag=True, help="Read and check the file; enqueue nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Read and check the file, count its duplicates, and enqueue nothing."
+)
 @json_option
 def enqueue(
     file: BinaryIO,
@@ -79,7 +81,7 @@ def enqueue(
         lines.encode = encoder_of(flow_name)
         try:
             if dry_run:
-                counts = {"enqueued": 0, "valid": sum(1 for _ in rows)}
+                counts = _would_enqueue(queue, flow_name, rows, on_duplicate)
             else:
                 delay = timedelta(seconds=delay_seconds)
                 counts = _enqueue(queue, flow_name, _due(rows, delay), on_duplicate)
@@ -104,6 +106,18 @@ def _enqueue(queue: Any, flow_name: str, rows: Iterable[object], on_duplicate: A
         "enqueued": done.inserted_count,
         "duplicates": len(done.duplicate_positions),
         "running_duplicates": len(done.running_positions),
+    }
+
+
+def _would_enqueue(queue: Any, flow_name: str, rows: Iterable[Any], on_duplicate: Any) -> dict[str, int]:
+    from queue_store.enqueueing.dry_run import would_enqueue
+
+    would = would_enqueue(queue.database, flow_name, rows, on_duplicate)
+    return {
+        "enqueued": 0,
+        "valid": would.record_count,
+        "duplicates": would.duplicate_count,
+        "running_duplicates": would.running_count,
     }
 
 
@@ -149,18 +163,27 @@ def _report(
         return
     _report_problems(lines)
     if dry_run:
-        say(f"{plural(counts['valid'])} could be enqueued for {flow_name}. Nothing was enqueued.")
+        new_count = counts["valid"] - counts["duplicates"]
+        text = f"{plural(new_count)} could be enqueued for {flow_name}." + _duplicates(counts, dry_run=True)
+        say(f"{text} Nothing was enqueued.")
         return
-    text = f"{plural(counts['enqueued'])} enqueued for {flow_name}."
-    if counts["duplicates"]:
-        text += f" {plural(counts['duplicates'], 'duplicate')}."
-    if counts["running_duplicates"]:
-        text += (
-            f" {counts['running_duplicates']} of them are running already: their payloads were not replaced."
-        )
+    text = f"{plural(counts['enqueued'])} enqueued for {flow_name}." + _duplicates(counts, dry_run=False)
     if lines.problem_count:
         text += f" {plural(lines.problem_count, 'line')} skipped."
     say(text)
+
+
+def _duplicates(counts: dict[str, int], *, dry_run: bool) -> str:
+    text, running = "", counts["running_duplicates"]
+    if counts["duplicates"]:
+        text += f" {plural(counts['duplicates'], 'duplicate')}."
+    if running:
+        was_not = "would not be" if dry_run else word(running, "was not", "were not")
+        payloads = word(running, "its payload", "their payloads")
+        text += (
+            f" {running} of them {word(running, 'is', 'are')} running already: {payloads} {was_not} replaced."
+        )
+    return text
 
 
 def _problems(lines: RecordFile) -> list[dict[str, object]]:

@@ -45,7 +45,11 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 @actor_option
 @json_option
 def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
-    """Run maintenance by hand. Without --no-dry-run, the command only says what it would do."""
+    """Run maintenance by hand. Without --no-dry-run, the command only says what it would do.
+
+    The chosen operations run in this order: clean-up, reset, purge. A dry run does not count a record as purged that
+    it counts as reset.
+    """
     from ..monitoring import distributed_system_maintenance
 
     if history:

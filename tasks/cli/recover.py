@@ -1,8 +1,9 @@
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,8 +23,19 @@ from .frame import (
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
+    from queue_store.distributed_processor import DistributedProcessor
 
 _RESUME = "queuectl resume --all"
+_Switch = Literal["ingestion", "processing"]
+
+
+@dataclass(slots=True)
+class _Stopped:
+    """What this recovery has stopped and not resumed. `is_certain` is false if a connection broke during the COMMIT of
+    a stop or of a resume."""
+
+    switches: list[_Switch] = field(default_factory=list["_Switch"])
+    is_certain: bool = True
 
 
 @click.command()
@@ -45,37 +57,86 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
     """Stop, back up, analyse, repair, analyse again and resume. Use this in drills and emergencies.
 
     If the repair leaves a problem, everything stays stopped, and the exit code is 1. If ingestion or processing
-    was already stopped before the recovery, it is not resumed.
+    was already stopped before the recovery, it is not resumed. If the recovery fails, it names what it has
+    stopped and not resumed, and the command that resumes exactly that.
     """
     from queue_store.operators.backup_file import check_new_file
 
     check_new_file(file)
     confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)
     tell = partial(say, err=as_json)
+    stopped = _Stopped()
     with processor("recover") as queue:
-        tell("1. Stop")
-        ingestion_was_open = queue.stop_ingestion(None, actor=actor, reason="queuectl recover")
-        processing_was_open = queue.stop_processing(actor=actor, reason="queuectl recover")
         try:
+            tell("1. Stop")
+            _stop(queue, stopped, actor)
+            were_open = tuple(stopped.switches)
             _wait_for_runs(queue.database, wait_seconds)
             done = _recover(queue.database, file, actor, tell)
+            if not no_resume:
+                _resume(queue, stopped, actor)
         except BaseException:
-            say(f"5. Not resumed: solve the problem first, then call {_RESUME}", err=True)
+            _say_what_is_stopped(stopped)
             raise
-        if ingestion_was_open and not no_resume:
-            queue.resume_ingestion(None, actor=actor)
-        if processing_was_open and not no_resume:
-            queue.resume_processing(actor=actor)
     if no_resume:
         tell(f"5. Not resumed, because of --no-resume. Resume with: {_RESUME}")
     else:
-        tell(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
+        tell(f"5. {_resumed('ingestion' in were_open, 'processing' in were_open)}")
     if as_json:
         stays = {
-            "ingestion_stopped": no_resume or not ingestion_was_open,
-            "processing_stopped": no_resume or not processing_was_open,
+            "ingestion_stopped": no_resume or "ingestion" not in were_open,
+            "processing_stopped": no_resume or "processing" not in were_open,
         }
         write_json(done | stays)
+
+
+def _stop(queue: "DistributedProcessor", stopped: _Stopped, actor: str) -> None:
+    """What was stopped before is not added to `stopped`."""
+    from queue_store.errors import CommitUnknownError
+
+    stops: dict[_Switch, Callable[..., list[str]]] = {
+        "ingestion": partial(queue.stop_ingestion, None),
+        "processing": queue.stop_processing,
+    }
+    for switch, stop in stops.items():
+        try:
+            was_open = bool(stop(actor=actor, reason="queuectl recover"))
+        except CommitUnknownError:
+            stopped.switches.append(switch)
+            stopped.is_certain = False
+            raise
+        if was_open:
+            stopped.switches.append(switch)
+
+
+def _resume(queue: "DistributedProcessor", stopped: _Stopped, actor: str) -> None:
+    """Removes from `stopped` what is resumed."""
+    from queue_store.errors import CommitUnknownError
+
+    resumes: dict[_Switch, Callable[..., list[str]]] = {
+        "ingestion": partial(queue.resume_ingestion, None),
+        "processing": queue.resume_processing,
+    }
+    for switch in tuple(stopped.switches):
+        try:
+            resumes[switch](actor=actor)
+        except CommitUnknownError:
+            stopped.is_certain = False
+            raise
+        stopped.switches.remove(switch)
+
+
+def _say_what_is_stopped(stopped: _Stopped) -> None:
+    names = stopped.switches
+    if not names:
+        return
+    command = _RESUME if len(names) > 1 else f"queuectl resume --{names[0]}"
+    stays = f"{' and '.join(names)} {word(len(names), 'is', 'are')} stopped"
+    stays = stays if stopped.is_certain else f"perhaps {stays}"
+    say(
+        f"5. Not resumed: solve the problem first, then call {command}. {stays[0].upper()}{stays[1:]}.",
+        err=True,
+    )
 
 
 def _recover(

@@ -31,15 +31,16 @@ def top(flow_name: str | None, interval: float, times: int | None, as_json: bool
     from rich.console import Console
     from rich.live import Live
 
-    from queue_store.alerting.alerts import read_alerts
+    from queue_store.alerting.alerts import count_alerts, read_alerts
     from queue_store.database.bounded_read import bounded_read
 
     with processor("top") as queue:
 
-        def looked() -> "tuple[QueueLook, Sequence[Alert]]":
+        def looked() -> "tuple[QueueLook, Sequence[Alert], int]":
             look = look_at_queue(queue.database, queue.settings, flow_name)
             with bounded_read(queue.database) as cursor:
-                return look, read_alerts(cursor)
+                alerts = read_alerts(cursor)
+                return look, alerts, count_alerts(cursor, alerts)
 
         def more() -> bool:
             nonlocal looks
@@ -67,11 +68,11 @@ def top(flow_name: str | None, interval: float, times: int | None, as_json: bool
                 live.update(_picture(console, *looked()), refresh=True)
 
 
-def _write(look: QueueLook, alerts: "Sequence[Alert]") -> None:
-    write_json_line(look.document() | {"alerts": alerts})
+def _write(look: QueueLook, alerts: "Sequence[Alert]", alert_count: int) -> None:
+    write_json_line(look.document() | {"alerts": alerts, "alert_count": alert_count})
 
 
-def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]") -> "Group":
+def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]", alert_count: int) -> "Group":
     from rich.console import Group
     from rich.text import Text
 
@@ -83,6 +84,8 @@ def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]") -> 
     if look.replica_lag_seconds is not None:
         line += f", replica {lasting(look.replica_lag_seconds)} behind"
     told = [Text(f"{alert.level}: {alert.message}", style="red") for alert in alerts]
+    if alert_count > len(alerts):
+        told.append(Text(f"and {plural(alert_count - len(alerts), 'more alert')}: queuectl alerts"))
     room = max(console.height - LINES_AROUND, 5) if console.is_terminal else len(look.flows)
     rows = look.rows(room)
     left_out = len(look.flows) - room

@@ -34,9 +34,10 @@ def distributed_system_maintenance(
     actor: str = "a Python caller",
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
-    nothing. A Celery message cannot contain `on_progress`. `on_progress` is called after each chunk, with the
-    name of the operation and the number of rows that the operation has affected so far.
+    """Run the chosen operations one after the other: clean-up, reset, purge. A dry run (the default) says what would be
+    done and changes nothing. It does not count a record as purged that it counts as reset. A Celery message cannot
+    contain `on_progress`. `on_progress` is called after each chunk, with the name of the operation and the number of
+    rows that the operation has affected so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
     reset, if their flows allow another attempt. Records of Celery tasks stay failed. Raises ValueError for wrong
@@ -52,10 +53,11 @@ def distributed_system_maintenance(
     results: dict[str, Any] = {"timestamp": datetime.now(UTC).isoformat(), "dry_run": dry_run}
     if cleanup_orphaned_records:
         results["cleanup_results"] = _clean_up(database, settings, timeout_hours, options)
+    would_reset_ids: set[int] = set()
     if reset_failed_records:
-        results["reset_results"] = _reset(database, settings, max_retries, options)
+        results["reset_results"] = _reset(database, settings, max_retries, would_reset_ids, options)
     if purge_old_records:
-        results["retention_results"] = _purge(database, settings, options)
+        results["retention_results"] = _purge(database, settings, would_reset_ids, options)
     return results
 
 
@@ -130,16 +132,22 @@ def _clean_up(
 
 
 def _reset(
-    database: DatabaseManager, settings: ProcessorSettings, max_retries: int, options: dict[str, Any]
+    database: DatabaseManager,
+    settings: ProcessorSettings,
+    max_retries: int,
+    would_reset_ids: set[int],
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     parameters = {"max_retries": max_retries}
     with _begin(database, "reset_failed_records", parameters=parameters, **options) as run:
-        count = maintenance.reset_failed(run, settings, max_retries)
+        count = maintenance.reset_failed(run, settings, max_retries, would_reset_ids)
     return {"records_reset": count, "maintenance_run_id": run.id} | parameters
 
 
-def _purge(database: DatabaseManager, settings: ProcessorSettings, options: dict[str, Any]) -> dict[str, Any]:
+def _purge(
+    database: DatabaseManager, settings: ProcessorSettings, would_reset_ids: set[int], options: dict[str, Any]
+) -> dict[str, Any]:
     with _begin(database, "purge_old_records", **options) as run:
         history = maintenance.purge_history(run, settings)
-        records = maintenance.purge_finished(run, settings)
+        records = maintenance.purge_finished(run, settings, would_reset_ids)
     return {"records_purged": records, "history_purged": history, "maintenance_run_id": run.id}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from queue_store.alerting.alerts import Alert, read_alerts
+from queue_store.alerting.alerts import Alert, count_alerts, read_alerts
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.plural import plural, word
@@ -27,6 +27,7 @@ class Report:
     day: dict[str, Window]
     errors: list[ErrorGroup]
     alerts: list[Alert]
+    alert_count: int
     charts: Charts
 
     @property
@@ -45,6 +46,11 @@ class Report:
                 "-" if rate is None else f"{rate:.1f} %", "-" if slow is None else f"{slow:.3g} s", f"{flow.pending:,}",
             ])  # fmt: skip
         return rows
+
+    @property
+    def alerts_left_out(self) -> str | None:
+        count = self.alert_count - len(self.alerts)
+        return f"and {plural(count, 'more alert')}" if count else None
 
     @property
     def start(self) -> datetime:
@@ -75,7 +81,7 @@ class Report:
         )
         return (
             f"In the last 24 hours, {day.enqueued:,} records were enqueued. {day.outcomes:,} records ended; "
-            f"{judged}. {plural(len(self.alerts), 'alert')} {word(len(self.alerts), 'was', 'were')} open."
+            f"{judged}. {plural(self.alert_count, 'alert')} {word(self.alert_count, 'was', 'were')} open."
         )
 
 
@@ -95,11 +101,13 @@ def read_report(database: DatabaseManager) -> Report:
     """Raises DatabaseUnavailableError."""
     with bounded_read(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         charts = read_charts(cursor, SPANS["24h"])
+        alerts = read_alerts(cursor, DAY_SECONDS)
         return Report(
             charts.now,
             read_flow_counts(cursor),
             read_window(cursor, DAY_SECONDS),
             read_top_errors(cursor, DAY_SECONDS, ERRORS_SHOWN),
-            read_alerts(cursor, DAY_SECONDS),
+            alerts,
+            count_alerts(cursor, alerts, DAY_SECONDS),
             charts,
         )

@@ -27,6 +27,7 @@ def as_html(report: Report) -> str:
         "<h2>The day</h2>" + "".join(_plots(report)),
         "<h2>Most frequent errors</h2>" + _table(("error", "attempts", "flows"), errors),
         "<h2>Alerts</h2>" + _table(("alert", "level", "state"), alerts),
+        f"<p>{report.alerts_left_out}</p>" if report.alerts_left_out else "",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Report of the queue</title>'

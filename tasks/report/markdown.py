@@ -22,6 +22,7 @@ def as_markdown(report: Report) -> str:
         _table(("error", "attempts", "flows"), errors),
         "## Alerts",
         _table(("alert", "level", "state"), alerts),
+        *([report.alerts_left_out] if report.alerts_left_out else []),
     ]) + "\n"  # fmt: skip
 
 

@@ -21,8 +21,8 @@ class ReportNotSentError(QueueStoreError):
 
 def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns the number of recipients to whom the report was sent; 0 if there are no recipients. Raises
-    ReportNotSentError if there are recipients but none received the report. If only some received it,
-    there is no error, because a second try would send the report to them again. Raises DatabaseUnavailableError."""
+    ReportNotSentError if there are recipients but none received the report. If only some recipients received it, raises
+    nothing, because a second try would send the report to them again. Raises DatabaseUnavailableError."""
     if not settings.report_recipients:
         return 0
     report = read_report(database)

@@ -157,7 +157,11 @@ def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
 def purge_behind_a_gate(purger: HeldConnection) -> tuple[int, ...]:
     statement = behind_a_gate(sql("arrows/purge_expired"), b"WHERE id > ")
     ages = ("completed_seconds", "cancelled_seconds", "failed_seconds", "any_failed_seconds")
-    parameters = dict.fromkeys(ages, A_DAY) | {"failed_minimum_retries": 5, "dry_run": False}
+    parameters = dict.fromkeys(ages, A_DAY) | {
+        "failed_minimum_retries": 5,
+        "dry_run": False,
+        "spared_ids": [],
+    }
     with purger.transaction() as cursor:
         row = cursor.execute(statement, parameters | {"after_id": 0, "limit": 100}).fetchone()
     assert row is not None

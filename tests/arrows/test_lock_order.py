@@ -46,7 +46,7 @@ def retain(store: Store, _: random.Random) -> None:
         "failed_minimum_retries": 0,
         "any_failed_seconds": 0,
     }
-    parameters |= {"cancelled_seconds": 0, "limit": 100, "dry_run": False, "after_id": 0}
+    parameters |= {"cancelled_seconds": 0, "limit": 100, "dry_run": False, "after_id": 0, "spared_ids": []}
     with store.database.transaction() as cursor:
         cursor.execute(sql("arrows/purge_expired"), parameters)
 

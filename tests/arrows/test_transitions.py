@@ -142,7 +142,8 @@ def test_a_wrong_manual_update_of_a_running_record_is_refused(store: Store, assi
 
 
 def test_a_running_record_cannot_be_given_to_another_run_by_hand(store: Store) -> None:
-    """An UPDATE by hand does not raise the claim number, so two runs would have the same claim number."""
+    """An UPDATE by hand does not raise the claim number. If it were allowed, two runs would have the same claim
+    number."""
     bring_to(store, "processing")
     with refused():
         store.execute("UPDATE processing_queue SET flow_instance_id = gen_random_uuid()")

@@ -7,4 +7,4 @@ SELECT a.id, a.alert_key, a.code, a.flow_name, a.level, a.message, a.next_step, 
 FROM public.alerts a
 WHERE a.resolved_at IS NULL OR a.resolved_at >= now() - make_interval(secs => %(resolved_seconds)s)
 ORDER BY a.resolved_at IS NOT NULL, array_position(ARRAY['emergency', 'critical', 'warning'], a.level), a.opened_at
-LIMIT 500
+LIMIT %(limit)s

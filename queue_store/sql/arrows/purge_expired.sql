@@ -2,7 +2,7 @@
 -- records are purged by age and number of failed attempts: a record that failed after few attempts stays.
 -- `any_failed_seconds`, if set, is an age at which failed records with any number of attempts are purged. Returns the
 -- page's last id (NULL at the end), and for each status how many records of the page are purged. A dry run counts the
--- same rows but deletes none.
+-- same rows but deletes none. `spared_ids`: failed records that are not purged, because a reset would come first.
 WITH page AS MATERIALIZED (
     SELECT id, status, completed_at, updated_at, retry_count FROM public.processing_queue
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s
@@ -17,7 +17,8 @@ WITH page AS MATERIALIZED (
             page.updated_at < now() - make_interval(secs => %(failed_seconds)s)
                 AND page.retry_count >= %(failed_minimum_retries)s
             OR %(any_failed_seconds)s > 0
-                AND page.updated_at < now() - make_interval(secs => %(any_failed_seconds)s)))
+                AND page.updated_at < now() - make_interval(secs => %(any_failed_seconds)s))
+            AND q.id <> ALL(%(spared_ids)s::bigint[]))
     ORDER BY q.id
     FOR UPDATE OF q SKIP LOCKED
 ), deleted AS (

@@ -1,10 +1,10 @@
--- Returns (dedup_key, id) of the flow's unfinished records that have one of these dedup keys. LATERAL and LIMIT make
--- the planner look up each key in the index. With an array or a plain join, a planner that believes the table is empty
--- makes a plan that reads all records of the flow.
-SELECT wanted.dedup_key, twin.id
+-- Returns (dedup_key, id, whether it is processing) of the flow's unfinished records that have one of these dedup keys.
+-- LATERAL and LIMIT make the planner look up each key in the index. With an array or a plain join, a planner that
+-- believes the table is empty makes a plan that reads all records of the flow.
+SELECT wanted.dedup_key, twin.id, twin.status = 'processing'
 FROM unnest(%(dedup_keys)s::text[]) AS wanted(dedup_key)
 CROSS JOIN LATERAL (
-    SELECT q.id FROM public.processing_queue q
+    SELECT q.id, q.status FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.dedup_key = wanted.dedup_key AND q.status IN ('pending', 'processing')
     LIMIT 1
 ) twin

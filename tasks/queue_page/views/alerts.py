@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from queue_store.alerting.alerts import Alert, read_alerts
+from queue_store.alerting.alerts import Alert, count_alerts, read_alerts
 from queue_store.alerting.contacts import read_contacts
 from queue_store.alerting.notifications import SentOrNot, next_escalation, read_notifications
 
@@ -21,6 +21,7 @@ def alerts(request: ViewRequest) -> dict[str, Any]:
     return {
         "live": [row for row in rows if row["resolved_at"] is None],
         "resolved": [row for row in rows if row["resolved_at"] is not None],
+        "left_out_count": count_alerts(request.cursor, found, DAY_SECONDS) - len(found),
         "contacts": read_contacts(request.cursor),
     }
 

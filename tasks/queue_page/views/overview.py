@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from queue_store.alerting.alerts import read_alerts
+from queue_store.alerting.alerts import count_alerts, read_alerts
 from queue_store.explain import explain_flow
 from queue_store.operators.unknown_flows import meant_flow
 from queue_store.readings import windows
@@ -40,6 +40,7 @@ def overview(request: ViewRequest) -> dict[str, Any]:
             "pool_level": judge(thresholds, "pool_utilization", fleet.pool_utilization_percent),
         },
         "alerts": live,
+        "alert_count": count_alerts(request.cursor, live),
         "capacity": _capacity(request, total),
     }
 

@@ -5,9 +5,10 @@ import { badge, card, el, flowLink, number, prose, table, when } from "../dom.js
 export function show(view) {
   const region = el("div", {});
   view.append(el("h1", {}, "Alerts"), region);
-  const refresh = live(region, () => ask("alerts"), ({ live: open, resolved, contacts }) => [
+  const refresh = live(region, () => ask("alerts"), ({ live: open, resolved, left_out_count: leftOut, contacts }) => [
     card("Open", table("Open alerts", [...columns(), ["Acknowledged", (a) => acknowledge(a, () => refresh())]], open, "No alert is open.")),
     card("Resolved in the last 24 hours", table("Resolved alerts", [...columns(), ["Resolved", (a) => when(a.resolved_at)]], resolved, "None.")),
+    ...(leftOut ? [el("p", { class: "queue-muted" }, `and ${number(leftOut)} more alert${leftOut === 1 ? "" : "s"}`)] : []),
     card("Who can be notified", contactTable(contacts)),
   ]);
 }
@@ -44,6 +45,7 @@ function outcome(n) {
     failing: [badge(`tried ${n.try_count}×`, "failed"), ` ${error}`],
     "given up": [badge("given up", "failed"), ` after ${n.try_count} tries: ${error}`],
     dropped: ["not told, because the alert was resolved first"],
+    forgotten: ["not told, because the contact was forgotten first"],
     "without channel": ["nobody has a channel"],
   }[n.state];
 }

@@ -11,7 +11,7 @@ export function show(view) {
   chartsOf(charts, null);
   live(figures, () => ask("overview"), (answer) => {
     flows.show(answer.flows);
-    return [overallTiles(answer), alertLine(answer.alerts)];
+    return [overallTiles(answer), alertLine(answer.alerts, answer.alert_count)];
   });
 }
 
@@ -37,8 +37,8 @@ function overallTiles({ total, fleet, capacity }) {
       `${number(capacity.load)} of ${number(capacity.records_per_hour)} records an hour`));
 }
 
-function alertLine(alerts) {
+function alertLine(alerts, count) {
   if (!alerts.length) return el("p", { class: "queue-muted" }, "No alert is open.");
-  return card(null, link("/alerts", `${alerts.length} open alert${alerts.length === 1 ? "" : "s"}`), ": ",
+  return card(null, link("/alerts", `${number(count)} open alert${count === 1 ? "" : "s"}`), ": ",
     el("ul", { class: "queue-reasons" }, alerts.slice(0, 3).map((alert) => el("li", {}, badge(alert.level), " ", prose(alert.message)))));
 }
