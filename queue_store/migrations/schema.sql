@@ -950,6 +950,19 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege', HINT = 'The owner of the tables adds it to producer_flows.';
     END IF;
 END $function$;
+CREATE OR REPLACE FUNCTION public.refuse_large_record()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    violated text := CASE WHEN pg_column_size(NEW.payload #> '{}') > 1048576
+        THEN 'processing_queue_payload_check' ELSE 'processing_queue_result_check' END;
+BEGIN
+    RAISE EXCEPTION 'new row for relation "%" violates check constraint "%"', TG_TABLE_NAME, violated
+        USING ERRCODE = 'check_violation', CONSTRAINT = violated, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+              HINT = 'The limit of 1 MB applies to the value before compression.';
+END $function$;
 CREATE OR REPLACE FUNCTION public.refuse_new_record()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1260,6 +1273,7 @@ CREATE TRIGGER account_for_delete AFTER DELETE ON public.processing_queue REFERE
 CREATE TRIGGER account_for_insert AFTER INSERT ON public.processing_queue REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION account_for_insert();
 CREATE TRIGGER account_for_truncate AFTER TRUNCATE ON public.processing_queue FOR EACH STATEMENT EXECUTE FUNCTION account_for_truncate();
 CREATE TRIGGER only_known_transitions AFTER UPDATE ON public.processing_queue FOR EACH ROW WHEN (((new.claim_number <> (old.claim_number + (((old.status = 'pending'::text) AND (new.status = ANY (ARRAY['processing'::text, 'completed'::text]))))::integer)) OR ((old.status = 'processing'::text) AND (new.status = 'processing'::text) AND (new.flow_instance_id <> old.flow_instance_id)) OR ((new.status <> old.status) AND (NOT (((old.status = 'pending'::text) AND (new.status = ANY (ARRAY['processing'::text, 'completed'::text, 'cancelled'::text]))) OR (old.status = 'processing'::text) OR ((old.status = 'failed'::text) AND (new.status = 'pending'::text))))))) EXECUTE FUNCTION refuse_transition();
+CREATE TRIGGER processing_queue_large_record AFTER INSERT OR UPDATE OF payload ON public.processing_queue FOR EACH ROW WHEN ((((pg_column_size(new.payload) > 4096) AND (pg_column_size((new.payload #> '{}'::text[])) > 1048576)) OR ((pg_column_size(new.result) > 4096) AND (pg_column_size((new.result #> '{}'::text[])) > 1048576)))) EXECUTE FUNCTION refuse_large_record();
 CREATE TRIGGER processing_queue_new_record AFTER INSERT ON public.processing_queue FOR EACH ROW WHEN ((((new.status <> 'pending'::text) AND ((new.status = 'processing'::text) OR (new.claim_number > 1000000000) OR (new.retry_count > 1000000000) OR (new.crash_strikes > 1000) OR (new.unfinished_claims > 1000) OR (new.claimed_at < '2000-01-01 00:00:00+00'::timestamp with time zone) OR (new.claimed_at >= '9999-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at < '2000-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at >= '9999-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at < '2000-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at >= '9999-01-01 00:00:00+00'::timestamp with time zone))) OR ((new.status = 'pending'::text) AND ((new.claim_number <> 0) OR (new.retry_count <> 0) OR (new.crash_strikes <> 0) OR (new.unfinished_claims <> 0) OR (new.batch_limit IS NOT NULL) OR (new.started_at IS NOT NULL) OR (new.error_message IS NOT NULL) OR (new.result IS NOT NULL))) OR (new.id < 1) OR (new.id > '4611686018427387904'::bigint))) EXECUTE FUNCTION refuse_new_record();
 CREATE TRIGGER account_for_attempts AFTER INSERT ON public.record_attempts REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT WHEN ((current_setting('processing_queue.restoring'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION account_for_attempts();
 CREATE TRIGGER sum_deleted_minutes AFTER DELETE ON public.rollup_minutes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION sum_minutes();

@@ -77,6 +77,18 @@ def hold(run: Run, _: list[Record]) -> NamedStatement:
     return NamedStatement("runs/hold_records", hold_parameters(run, BATCH, 60, is_one_commit=False))
 
 
+def replacement(run: Run, _: list[Record]) -> NamedStatement:
+    """The new payloads wait in the temporary table of a bulk call."""
+    keys = [f"key {one}" for one in range(20_000, 20_000 + BATCH)]
+    run.held.driver.execute(sql("enqueueing/create_staging"))
+    run.held.driver.execute(
+        "INSERT INTO pg_temp.processing_queue_staging (flow_name, payload, dedup_key)"
+        " SELECT 'sample', '{}', key FROM unnest(%s::text[]) AS key",
+        (keys,),
+    )
+    return NamedStatement("enqueueing/replace_staging", {"dedup_keys": keys})
+
+
 def look(name: str) -> Callable[[Run, list[Record]], NamedStatement]:
     return lambda run, _: NamedStatement(name, {"flow_name": "sample"} | run.position.bounds())
 
@@ -106,6 +118,7 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], NamedStatement]] = {
         "enqueueing/unfinished_twins",
         {"flow_name": "sample", "dedup_keys": [f"key {one}" for one in ids(records)]},
     ),
+    "replacements of a bulk": replacement,
 }
 
 
@@ -123,7 +136,7 @@ def test_records_are_found_through_an_index(filled: Store, name: str, plan_cache
     )
     if name == "rescue":
         run.end()
-    if name == "twins of a bulk":
+    if name.endswith("of a bulk"):
         filled.execute("UPDATE processing_queue SET dedup_key = 'key ' || id")
     if name == "rescue of the overdue":
         filled.execute(

@@ -1,21 +1,25 @@
 -- Updates the pending records with these keys, in id order. Each pending record takes the values of the last staged
 -- record with the same key. Where the staged record gives no value, the pending record keeps its own. Returns
 -- (dedup_key, id, whether the payload was replaced). The payload of a processing record is not replaced. A key is
--- missing from the result if its record has already finished, or is claimed while this statement runs.
+-- missing from the result if its record has already finished, or is claimed while this statement runs. Each record is
+-- looked up by its key, and then by its id, even if the statistics are old. See queue_store/sql/README.md.
 WITH latest AS MATERIALIZED (
     SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload, priority, scheduled_at, order_key,
         correlation_id, trace_context
     FROM pg_temp.processing_queue_staging WHERE dedup_key = ANY(%(dedup_keys)s)
     ORDER BY flow_name, dedup_key, position DESC
 ), live AS MATERIALIZED (
-    SELECT q.id, q.status, l.dedup_key, l.payload, l.priority, l.scheduled_at, l.order_key, l.correlation_id,
+    SELECT twin.id, twin.status, l.dedup_key, l.payload, l.priority, l.scheduled_at, l.order_key, l.correlation_id,
         l.trace_context
-    FROM public.processing_queue q JOIN latest l ON l.flow_name = q.flow_name AND l.dedup_key = q.dedup_key
-    WHERE q.status IN ('pending', 'processing')
-    ORDER BY q.id
+    FROM latest l
+    CROSS JOIN LATERAL (
+        SELECT q.id, q.status FROM public.processing_queue q
+        WHERE q.flow_name = l.flow_name AND q.dedup_key = l.dedup_key AND q.status IN ('pending', 'processing')
+        LIMIT 1
+    ) twin
 ), pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
-    WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND public.unindexed(q.status) = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE
 ), replaced AS (
@@ -25,7 +29,7 @@ WITH latest AS MATERIALIZED (
         order_key = coalesce(live.order_key, q.order_key),
         correlation_id = coalesce(live.correlation_id, q.correlation_id),
         trace_context = coalesce(live.trace_context, q.trace_context)
-    FROM live JOIN pending USING (id) WHERE q.id = live.id
+    FROM live JOIN pending USING (id) WHERE q.id = ANY(ARRAY[live.id])
     RETURNING q.id
 )
 SELECT live.dedup_key, live.id, replaced.id IS NOT NULL
