@@ -82,9 +82,9 @@ def move_in(
     looked_at = 0
     with database.transaction() as cursor:
         source.check(cursor)
+    batches = _Batches(database, source, actor, dry_run=dry_run)
     while True:
-        batch = _Batch(database, source, actor, dry_run=dry_run)
-        taken, after_id = retry_on_conflict(partial(batch.move, after_id, batch_size))
+        taken, after_id = retry_on_conflict(partial(batches.move, after_id, batch_size))
         if not taken:
             break
         jobs = [job for job in taken if job.id not in seen_early]
@@ -110,15 +110,16 @@ def _note(left: dict[tuple[str, str], Left], job: Job, problem: str) -> None:
         noted.ids.append(job.id)
 
 
-class _Batch:
+class _Batches:
     def __init__(self, database: DatabaseManager, source: Source, actor: str, *, dry_run: bool) -> None:
         self._database = database
         self._source = source
         self._actor = actor
         self._dry_run = dry_run
+        self._dry_keys: set[tuple[str, str | None]] = set()  # of records that were rolled back
 
     def move(self, after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """Returns the jobs of the batch, and the id after which to continue. A job that was not moved has a
+        """Moves a batch. Returns its jobs, and the id after which to continue. A job that was not moved has a
         `problem`. This method may be called again after a conflict."""
         try:
             with self._database.transaction() as cursor:
@@ -129,14 +130,22 @@ class _Batch:
                 if self._dry_run:
                     raise _NotMeantError((jobs, last_id))
         except _NotMeantError as dry:
+            self._keep_keys(dry.taken[0])
             return dry.taken
         return jobs, last_id
+
+    def _keep_keys(self, jobs: Sequence[Job]) -> None:
+        """Without the dry run, the records of these jobs would stay, so that later jobs would be duplicates."""
+        moved = [job for job in jobs if job.problem is None and job.record.dedup_key is not None]
+        self._dry_keys.update((job.flow_name, job.record.dedup_key) for job in moved)
 
     def _enqueue(self, cursor: Cursor[Any], jobs: Sequence[Job]) -> None:
         known = read_flow_names(cursor)
         by_flow: dict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             job.problem = job.problem or _problem_of(job, known)
+            if job.problem is None and (job.flow_name, job.record.dedup_key) in self._dry_keys:
+                job.problem = DUPLICATE.format(flow=job.flow_name)
         _hold_back_groups(jobs)
         for job in jobs:
             if job.problem is None:
@@ -170,7 +179,8 @@ class _Batch:
 
 
 def _hold_back_groups(jobs: Sequence[Job]) -> bool:
-    """If a job of a group has a problem, sets a problem for the group's other jobs, too. Returns True if it set any."""
+    """If a job of a group has a problem, sets a problem for the group's other jobs, too. Returns whether it set a
+    problem for any job."""
     held_back = {job.group: job.id for job in reversed(jobs) if job.group is not None and job.problem}
     has_others = False
     for job in jobs:

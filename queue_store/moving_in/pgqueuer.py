@@ -10,6 +10,7 @@ from queue_store.moving_in.source import (
     Job,
     Waiting,
     decoded,
+    instant,
     level_of,
     mapped,
     require_all_moved,
@@ -58,10 +59,11 @@ class PgQueuer:
         entrypoint: str,
         payload: bytes | None,
         priority: int,
-        execute_after: Any,
+        due: str | None,
         dedupe_key: str | None,
     ) -> Job:
         value, problem = decoded(payload, NO_JSON)
+        execute_after, no_instant = instant(due)
         record = NewRecord(
             value,
             priority=level_of(priority),
@@ -69,4 +71,4 @@ class PgQueuer:
             dedup_key=dedupe_key,
             correlation_id=f"pgqueuer job {job_id}",
         )
-        return Job(job_id, entrypoint, mapped(entrypoint, self._flow_names), record, problem)
+        return Job(job_id, entrypoint, mapped(entrypoint, self._flow_names), record, problem or no_instant)

@@ -10,6 +10,7 @@ from queue_store.moving_in.source import (
     Job,
     Waiting,
     decoded,
+    instant,
     level_of,
     mapped,
     require_all_moved,
@@ -74,12 +75,13 @@ class Procrastinate:
         task_name: str,
         arguments: str | None,
         priority: int,
-        scheduled_at: Any,
+        due: str | None,
         queueing_lock: str | None,
         *,
         order_key: str | None,
     ) -> Job:
         payload, problem = decoded(None if arguments is None else arguments.encode(), NO_JSON)
+        scheduled_at, no_instant = instant(due)
         record = NewRecord(
             payload,
             priority=level_of(priority),
@@ -90,7 +92,7 @@ class Procrastinate:
         )
         flow_name = mapped(task_name, self._flow_names)
         group = (order_key, flow_name) if order_key is not None and self._splits_locks else order_key
-        return Job(job_id, task_name, flow_name, record, problem, group=group)
+        return Job(job_id, task_name, flow_name, record, problem or no_instant, group=group)
 
     def _find_problems(self, cursor: Cursor[Any], jobs: Sequence[Job], locks: Sequence[str]) -> None:
         if not locks:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString, Protocol, cast
 
 from psycopg import Cursor
@@ -12,6 +13,8 @@ from queue_store.database.statements import sql
 from queue_store.enqueueing import NewRecord
 from queue_store.errors import PayloadRejectedError, QueueStoreError
 from queue_store.records.payload import decode_json
+
+NO_INSTANT = "its time is not an instant with a time zone"
 
 
 @dataclass(slots=True)
@@ -71,8 +74,9 @@ class Source(Protocol):
 
 
 def statement(name: str, **parts: Composable) -> Composed:
-    """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system. Always execute it with a
-    dict of parameters, even an empty dict: a % in the name of a table or column is doubled."""
+    """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system. Always execute the
+    statement with a dict of parameters, even if it is empty: only then does psycopg turn the doubled % in names of
+    tables and columns back into one %."""
     escaped = {key: _sql(part.as_string(None).replace("%", "%%")) for key, part in parts.items()}
     return _sql(sql(f"moving_in/{name}").decode()).format(**escaped)
 
@@ -102,8 +106,8 @@ def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[st
 
 
 def require_all_moved(cursor: Cursor[Any], job_ids: Sequence[Any], table: Identifier) -> None:
-    """Compares the number of ids with the number of rows that the cursor's last statement changed. If they differ,
-    raises QueueStoreError, which rolls the batch back."""
+    """Raises QueueStoreError, which rolls the batch back, unless the cursor's last statement changed as many rows as
+    there are `job_ids`."""
     if cursor.rowcount != len(job_ids):
         raise QueueStoreError(
             f"{len(job_ids)} waiting rows of {table.as_string(cursor.connection)} were to be moved, but "
@@ -125,6 +129,18 @@ def decoded(encoded: bytes | None, not_json: str, field: str = "payload") -> tup
         return None, not_json
 
 
+def instant(value: str | None) -> tuple[datetime | None, str | None]:
+    """Returns the time, which Postgres wrote as JSON does, and None. If it is not an instant that Python can hold,
+    returns None and the reason instead."""
+    if value is None:
+        return None, None
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None, NO_INSTANT
+    return (None, NO_INSTANT) if read.utcoffset() is None else (read, None)
+
+
 def _is_json(encoded: bytes) -> bool:
     try:
         read_as_given(encoded)
@@ -136,7 +152,7 @@ def _is_json(encoded: bytes) -> bool:
 
 
 def table_of(schema: str | None, name: str) -> Identifier:
-    """Without a schema, the session's search_path finds the table."""
+    """If `schema` is None, Postgres finds the table by the session's search_path."""
     return Identifier(name) if schema is None else Identifier(schema, name)
 
 

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import Cursor
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composable, Identifier
 
 from queue_store.enqueueing import NewRecord
 from queue_store.errors import PayloadRejectedError, QueueStoreError
@@ -15,6 +14,7 @@ from queue_store.moving_in.source import (
     Job,
     Waiting,
     decoded,
+    instant,
     require_all_moved,
     require_columns,
     statement,
@@ -28,8 +28,8 @@ NO_ID = (
     "the column {id} of the table {table} need not identify a row: make the column NOT NULL and create a unique index "
     "on it alone, or name another column with --id-column; partitions can be imported one by one"
 )
+EVERY_DIGIT = "SET LOCAL extra_float_digits = 1"  # a login may have a setting that rounds floats
 JSON_TYPES = (114, 3802)  # json, jsonb: the same in every database
-NO_INSTANT = "its time is not an instant with a time zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,11 @@ class StatusTable:
         self._identifiers = {
             "jobs": self._jobs, "status": Identifier(columns.status), "id": Identifier(columns.id),
         }  # fmt: skip
-        # `check` sets these: the names of the columns to read, and whether the payload's column is json or jsonb.
+        # `check` sets these: the names of the columns to read, whether the payload's column is json or jsonb, and how
+        # to read the id. Python cannot hold every time, so an id that is a time is read as text.
         self._wanted = columns.named()
         self._holds_json = False
+        self._id: Composable = SQL("source.{}").format(self._identifiers["id"])
 
     def check(self, cursor: Cursor[Any]) -> None:
         columns = self._columns
@@ -95,16 +97,19 @@ class StatusTable:
             self._holds_json = (cursor.description or [])[0].type_code in JSON_TYPES
         elif not columns.fields:
             self._wanted = names
-        self._require_unique_ids(cursor)
+        self._check_id(cursor)
 
-    def _require_unique_ids(self, cursor: Cursor[Any]) -> None:
+    def _check_id(self, cursor: Cursor[Any]) -> None:
         table = self._jobs.as_string(cursor.connection)
         parameters = {"table": table, "id": self._columns.id}
-        is_table, is_unique = cursor.execute(statement("table_id_column"), parameters).fetchone() or (0, 0)
+        row = cursor.execute(statement("table_id_column"), parameters).fetchone()
+        is_table, is_unique, is_time = row or (False, False, False)
         if not is_table:
             raise QueueStoreError(NO_TABLE.format(table=table))
         if not is_unique:
             raise QueueStoreError(NO_ID.format(id=self._columns.id, table=table))
+        if is_time:
+            self._id = SQL("to_json(source.{}) #>> '{{}}'").format(self._identifiers["id"])
 
     def count(self, cursor: Cursor[Any]) -> Waiting:
         identifiers = {name: self._identifiers[name] for name in ("jobs", "status")}
@@ -114,7 +119,8 @@ class StatusTable:
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
         name = "table_rows" if after_id is None else "table_next_rows"
         texts = [SQL("to_json(source.{})::text").format(Identifier(column)) for column in self._wanted]
-        taking = statement(name, values=SQL(", ").join(texts), **self._identifiers)
+        taking = statement(name, shown_id=self._id, values=SQL(", ").join(texts), **self._identifiers)
+        cursor.execute(EVERY_DIGIT)
         parameters = {"pending": self._pending, "limit": limit, "after_id": after_id}
         rows = cursor.execute(taking, parameters).fetchall()
         jobs = [self._job(row_id, dict(zip(self._wanted, values, strict=True))) for row_id, values in rows]
@@ -129,14 +135,11 @@ class StatusTable:
         """`row`: each column as JSON, or None for NULL."""
         columns = self._columns
         payload, problem = self._payload(row)
-        priority = scheduled_at = None
+        priority = None
         if columns.priority is not None:
             priority, unreadable = decoded(_encoded(row, columns.priority), NO_JSON, "priority")
             problem = problem or unreadable
-        if (due := _text(row, columns.scheduled_at)) is not None:
-            scheduled_at = _instant(due)
-            if scheduled_at is None:
-                problem = problem or NO_INSTANT
+        scheduled_at, no_instant = instant(_text(row, columns.scheduled_at))
         record = NewRecord(
             payload,
             priority=priority,
@@ -145,7 +148,7 @@ class StatusTable:
             order_key=_text(row, columns.order_key),
             correlation_id=f"{self._table} {row_id}"[:255],
         )
-        return Job(row_id, self._table, self._flow_name, record, problem)
+        return Job(row_id, self._table, self._flow_name, record, problem or no_instant)
 
     def _payload(self, row: dict[str, str | None]) -> tuple[Any, str | None]:
         if self._columns.payload is None:
@@ -170,11 +173,3 @@ def _text(row: dict[str, str | None], column: str | None) -> str | None:
     if text is None or text.strip() == "null":
         return None
     return json.loads(text) if text.lstrip().startswith('"') else text
-
-
-def _instant(value: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return instant if instant.utcoffset() is not None else None

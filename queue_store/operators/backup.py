@@ -56,6 +56,13 @@ TABLES = (
     "connection_checks",
     "processed_surveys",
 )
+# The text of a time or a float depends on these settings, which each login and each database can have for itself.
+COPY_FORMAT = (
+    "SET LOCAL DateStyle = 'ISO, MDY'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 1",
+)
 AUDIT = "audit_log"
 COUNTS = "rollup_deltas"
 
@@ -70,6 +77,7 @@ def write_backup(
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        _set_copy_format(cursor)
         made_at = database_time(cursor)  # the first query, so it takes the snapshot
         for table in TABLES:
             columns[table] = columns_of(cursor, table)
@@ -86,8 +94,8 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError if the backup does not fit into the schema of the database. The two schema versions may differ
-    only if backups of both versions fit into the newest schema."""
+    """Raises BackupError if the backup does not fit into the schema of the database. A backup fits if it has the same
+    schema version as the database, or if backups of both versions fit into the newest schema."""
     version = schema.version_of(database)
     versions = {manifest.schema_version, version}
     if len(versions) > 1 and not all(map(has_todays_tables, versions)):
@@ -108,7 +116,7 @@ def restore_backup(
     """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
     first. If the queue has records, this deletion needs `replace`. A stop of all flows stays in force. The audit log
     gets back the rows that only the backup has. Runs and worker processes that were alive in the backup, but not just
-    before the restore, are ended. backup/end_restored.sql names an exception.
+    before the restore, are ended. The files end_restored.sql and fail_lost.sql in sql/backup name exceptions.
 
     Raises the errors of `check_fits` and `load_processor_settings`. Raises BackupError if the file is damaged or cannot
     be restored, or if the queue has records and `replace` is False.
@@ -128,6 +136,7 @@ def restore_backup(
 def _restore(
     cursor: Cursor[Any], archive: zipfile.ZipFile, manifest: Manifest, rows: RowCounter, *, replace: bool
 ) -> None:
+    _set_copy_format(cursor)
     stops = cursor.execute(sql("backup/stops")).fetchone()
     living = _make_room(cursor, replace=replace)
     for table in TABLES:
@@ -139,6 +148,8 @@ def _restore(
     cursor.execute(sql("backup/restore_stops"), stops)
     most_strikes = {"max_crash_strikes": load_processor_settings().max_crash_strikes}
     cursor.execute(sql("backup/end_restored"), living | most_strikes)
+    cursor.execute("SET LOCAL processing_queue.restoring = 'off'")  # so that the next attempts are counted
+    cursor.execute(sql("backup/fail_lost"), living | most_strikes)
     cursor.execute(sql("backup/restore_audit"))
 
 
@@ -159,6 +170,12 @@ def columns_of(cursor: Cursor[Any], table: str) -> list[str]:
 
 def _in_schema(table: str) -> Identifier:
     return Identifier(queue_schema(), table)
+
+
+def _set_copy_format(cursor: Cursor[Any]) -> None:
+    """A SET takes no snapshot."""
+    for statement in COPY_FORMAT:
+        cursor.execute(statement)
 
 
 def copy_out(
@@ -182,6 +199,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
         raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
     # A trigger on the table of records empties some of the other tables. So the table of records is emptied first,
     # by a statement of its own.
+    cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(records)))  # waits for runs that write outcomes
+    cursor.execute(sql("backup/keep_held"))
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     living = _living(cursor)
     others.remove(AUDIT)

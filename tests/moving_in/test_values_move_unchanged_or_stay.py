@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from queue_store import DatabaseManager
+from queue_store.moving_in.moving import move_in
+from queue_store.moving_in.status_table import Columns, StatusTable
 from tests.moving_in.conftest import SCHEMA, Importing
 from tests.moving_in.test_pgqueuer import Peer as PgQueuerPeer
 from tests.moving_in.test_procrastinate import Peer, peer
@@ -132,3 +135,14 @@ def test_long_keys_stay_apart(importing: Importing) -> None:
         str(DIGITS + 1),
         "1234567890.1234567890123",
     ]
+
+
+def test_a_float_keeps_its_digits_under_any_settings_of_a_login(
+    importing: Importing, database: DatabaseManager
+) -> None:
+    table(importing, "share double precision", 0.1 + 0.2)
+    rounding = DatabaseManager(database.name, database.settings, session_settings={"extra_float_digits": "0"})
+    source = StatusTable("jobs", "invoice", Columns(fields=("share",)), ["pending"], "moved", SCHEMA)
+    assert move_in(rounding, source, actor="Olga", batch_size=10).total == 1
+    rounding.dispose()
+    assert importing.records()[0][1] == {"share": 0.1 + 0.2}

@@ -18,8 +18,8 @@ PENDING_OF = "SELECT id FROM processing_queue WHERE flow_name = %s AND status = 
 def names(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> DatabaseManager:
-    """`alhpa` has three pending records, two of them with a dedup_key. One of these two keys is also that of a failed
-    record."""
+    """`alhpa` has three pending records, two of them with a dedup_key. A failed record of `alhpa` has one of these two
+    keys, too."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     monkeypatch.setenv("QUEUECTL_ACTOR", "Olga")
     add_flow(database, "alpha")

@@ -1,5 +1,5 @@
 """`queuectl recover` changes only what it must. If an operator had stopped ingestion or processing, it stays stopped.
-The command stops nothing without need."""
+"""
 
 import threading
 from pathlib import Path
@@ -75,7 +75,8 @@ def test_repair_performs_the_cancellation_that_was_asked_for(store: Store, tmp_p
 
 
 def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
-    """When repair reads the record, the run that claimed it has no row. Then another run claims the record."""
+    """When repair reads the record, the run that claimed it has no row. Before repair locks the record, another run
+    claims it."""
     (record_id,) = store.enqueue(1)
     store.run().begin()
     store.execute("DELETE FROM flow_execution_logs")

@@ -57,8 +57,8 @@ def url(owner_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def queuectl(command: str, *arguments: object, fails: bool = False) -> str:
-    """Returns the output of the command. The command must fail if `fails` is true. Otherwise it must succeed, with or
-    without findings. The command must never raise an exception."""
+    """Returns the output of the command. The command must fail if `fails` is true. Otherwise its exit code must be 0,
+    or 1 for findings. The command must never raise an exception."""
     result = CliRunner().invoke(main, [*command.split(), *map(str, arguments)])
     said = (command, result.exit_code, result.output)
     assert (result.exit_code != 0) if fails else (result.exit_code in (0, 1)), said

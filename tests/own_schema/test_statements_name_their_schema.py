@@ -24,7 +24,7 @@ NAMES = sorted(
 )
 # Postgres resolves the names in a utility statement only when it executes the statement.
 UTILITY = re.compile(r"\s*(COPY|CREATE|DROP|LOCK|TRUNCATE|RESET|SET|DO)\b")
-TEMPORARY = {"processing_queue_staging", "kept_audit"}
+TEMPORARY = {"processing_queue_staging", "kept_audit", "held_claims"}
 NAMED = re.compile(r"\b(?:COPY|FROM|TABLE|TRUNCATE|SCHEMA)\s+([a-z_.]+)")
 COMMENT = re.compile(r"--[^\n]*\n")
 
@@ -50,6 +50,7 @@ def test_it_is_understood_without_a_search_path(database_url: str, name: str) ->
         connection.execute("SELECT set_config('search_path', '', false)")
         connection.execute(statements.sql("enqueueing/create_staging"))
         connection.execute(statements.sql("backup/keep_audit"))
+        connection.execute(statements.sql("backup/keep_held"))
         for statement in text.split(";\n"):
             result = connection.pgconn.prepare(b"", in_driver_form(statement))
             assert result.status == psycopg.pq.ExecStatus.COMMAND_OK, result.error_message.decode()

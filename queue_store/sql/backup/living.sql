@@ -1,4 +1,5 @@
--- The runs and worker processes that are not over, with their last heartbeats, as parameters of end_restored.
+-- The runs and worker processes that have neither ended nor been declared dead, with their last heartbeats, as
+-- parameters of end_restored.
 SELECT coalesce(array_agg(id), '{}') AS ids, coalesce(array_agg(heartbeat_at), '{}') AS heartbeats
 FROM (
     SELECT flow_instance_id, heartbeat_at FROM public.flow_execution_logs WHERE state IN ('running', 'stopping')

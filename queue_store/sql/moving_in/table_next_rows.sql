@@ -1,5 +1,5 @@
 -- Like table_rows.sql, for the rows after `after_id`.
-SELECT source.{id}, ARRAY[{values}] FROM {jobs} source
+SELECT {shown_id}, ARRAY[{values}] FROM {jobs} source
 WHERE source.{status}::text = ANY(%(pending)s) AND source.{id} > %(after_id)s
 ORDER BY source.{id} LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
