@@ -1,6 +1,6 @@
 """Celery's configuration. Messages only wake workers, so Celery acknowledges them early, prefetches none, stores no
-results and retries no task. The only exception is `processing_queue.enqueue`, which is acknowledged late and retried.
-Postgres decides everything about records."""
+results and retries no task. The only exception is the task `processing_queue.enqueue`: its messages are acknowledged
+late, and it is retried. Postgres decides everything about records."""
 
 import os
 
@@ -90,8 +90,8 @@ imports = [
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab. The
 # beat that holds the lease stores the due times, and the task runs once for each stored due time. If several due times
-# were missed, beat stores only the latest. For an entry with a plain interval, beat only sends a message when the
-# entry is due.
+# were missed, beat stores only the latest. For an entry with a plain interval, beat stores no due times, and sends a
+# message when the entry is due.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 

@@ -6,7 +6,8 @@ which gathers the ids into arrays. As in a run, the completion of one batch and 
 transaction. Each claim starts its search at the first record that the previous claim found. Each statement is planned
 once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
 
-`in_slices` uses the statements of an express slice, which writes each record once.
+`in_slices` uses the statements of an express slice, which write each record once: one statement both claims and
+completes the record.
 """
 
 import os

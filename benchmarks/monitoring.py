@@ -3,8 +3,8 @@
 Starts its own Postgres with default durability, and makes the rows. Then it runs every call several times, and
 reports the median and the worst time. After that, it claims and completes records. At the same time, it makes all calls
 every 15 seconds, in a different order each time. It compares the calls' execution times in pg_stat_statements with
-those of the claims, and the calls' CPU with the server's CPU. If there were at least ten million rows, it writes its
-report into benchmarks/results. The exit code is 1 if a figure is above its bound.
+those of the claims, and the calls' CPU with the server's CPU. With at least ten million rows, the benchmark also writes
+a report into benchmarks/results. The exit code is 1 if a figure is above its bound.
 """
 
 import os

@@ -6,7 +6,7 @@ view, dry runs of actions, an export and the metrics several times. The benchmar
 without HTTP. It measures the time from the call to the JSON, and writes the times to `results/`. The first request
 counts like the others. The exit code is 1 if a request exceeds its bound in more than one of twenty calls. The export
 of up to 10,000 records into a file has no bound, because no page waits for this file. The dry run for 50,000 records
-has no bound either, because it must count the records exactly.
+also has no bound, because it must count the records exactly.
 """
 
 import os

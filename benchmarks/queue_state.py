@@ -22,7 +22,8 @@ SELECT 'no_op', jsonb_build_object('n', n, 'text', repeat('x', 150)), 'completed
     '00000000-0000-4000-8000-000000000000', at, at, at, at, at
 FROM generate_series(1, %(count)s) n, LATERAL (SELECT now() - interval '1 day' + n * interval '1 ms') AS t(at)
 """
-# With one condition for each status, Postgres uses two partial indexes. A single condition would scan the table.
+# With one condition for each status, Postgres uses two partial indexes. With a single condition for both, Postgres
+# would scan the table.
 UNFINISHED = """
 SELECT EXISTS (SELECT FROM processing_queue WHERE status = 'pending')
     OR EXISTS (SELECT FROM processing_queue WHERE status = 'processing')

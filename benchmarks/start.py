@@ -2,8 +2,8 @@
 
 Compares our worker with a plain Celery worker, from the start until the worker is ready. Both workers have two pool
 children. The measurement of our worker also waits until both children are registered. Measures `queuectl migrate` on a
-database that is up to date. Compares read-only commands with the imports that they cannot avoid. Prints medians. The
-ratios depend little on the machine. The exit code is 1 if a figure is above its bound.
+database that is up to date. Compares read-only commands with the imports that they cannot avoid. Prints medians. Each
+comparison gives a ratio, which depends little on the machine. The exit code is 1 if a figure is above its bound.
 """
 
 import os

@@ -78,7 +78,7 @@ class Worker:
             self._hints.send(flow_name, "flows", slot)
 
     def allow_hints(self, flow_name: str) -> None:
-        """Says that all earlier hints have arrived. Otherwise the next hints would not be sent for a while."""
+        """Marks all earlier hints as arrived. Otherwise, `send` would send no further hints for a while."""
         for slot in range(self.processes):
             self._hints.started(flow_name, slot)
 

@@ -1,9 +1,9 @@
 """Measures how much CPU each step of a worker takes: `make bench-worker` (RECORDS=100000).
 
 Processes records of a no-op flow in claimed batches. The work is done in this process, without Celery and without the
-background threads of a pool child. Measures the CPU time of each step of a batch. If a step calls other steps, their
-time is left out. Prints microseconds per record. The figure of a step is the tenth percentile of its calls' times, so
-that other programs on the machine have little influence.
+background threads of a pool child. Measures the CPU time of each step of a batch. If a step calls other steps, its own
+time does not include theirs. Prints microseconds per record. The figure of a step is the tenth percentile of its calls'
+times, so that other programs on the machine have little influence.
 """
 
 import functools

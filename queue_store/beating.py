@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 def beating(
     database: DatabaseManager, beat: Callable[[Cursor[Any]], bool], seconds: float, thread_name: str, of: str
 ) -> Generator[None]:
-    """In this block, a thread calls `beat` every `seconds`. Each call has a transaction of its own. The thread ends
-    when `beat` returns False, but not after an error. `of`: the name of the work in the log."""
+    """In this block, a thread calls `beat` every `seconds` seconds. Each call has a transaction of its own. The thread
+    ends when `beat` returns False, but not after an error. `of`: the name of the work in the log."""
     ended = threading.Event()
 
     def repeat() -> None:

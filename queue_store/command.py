@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _hiding_file() -> str | None:
-    """The file that `import processing_queue` loads instead of our package."""
+    """The file that `import processing_queue` loads instead of our package. None if it loads our package."""
     spec = find_spec(PACKAGE)
     if spec is None:
         return None

@@ -34,7 +34,8 @@ class ReadOnlyServerError(DatabaseUnavailableError):
 
 class CommitUnknownError(DatabaseUnavailableError):
     """The connection broke during a COMMIT, so it is unknown whether the COMMIT has happened. Read the rows again to
-    see whether they were written. On a connection in autocommit mode, each call that enqueues contains its COMMIT."""
+    see whether they were written. On a connection in autocommit mode, each call that enqueues also commits, so it can
+    raise this error."""
 
 
 class ConflictError(QueueStoreError):
@@ -73,7 +74,7 @@ class UnknownFlowError(QueueStoreError):
 
 
 class RegisteredFlowError(QueueStoreError):
-    """The call does not accept the name of a registered flow."""
+    """The caller gave the name of a registered flow to a call that accepts only names that are not registered."""
 
 
 class DuplicateRecordError(QueueStoreError):

@@ -107,7 +107,8 @@ def with_work(
 
 
 def _go_on_after(flow: FlowWithWork) -> None:
-    """After a look that found work, the next look sees the same keys, so it finds that work again."""
+    """Notes after which key the next look at the flow goes on. After a look that found work, notes nothing, so the next
+    look sees the same keys and finds that work again."""
     if flow.due_records:
         return
     if flow.stopped_at_key is None:
@@ -162,7 +163,7 @@ def tune(
 
 
 def note_failed_claim(cursor: Cursor[Any], flow_name: str, error: str) -> None:
-    """Notes that a claim of the flow failed. When a later claim succeeds, the process of the failed claim calls
+    """Notes that a claim of the flow failed. When a later claim of the same process succeeds, that process calls
     `forget_failed_claims`."""
     cursor.execute(sql("flows/note_failed_claim"), {"flow_name": flow_name, "error": error})
 

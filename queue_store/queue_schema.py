@@ -47,7 +47,7 @@ def in_queue_schema(statement: bytes) -> bytes:
 
 
 def server_wide_name() -> str:
-    """The prefix of all names of this queue that are not inside a schema, such as the names of roles. The prefix is
+    """The prefix of every name that belongs to this queue but to no schema, such as the name of a role. The prefix is
     `processing_queue`, preceded by the schema if the schema is not `public`. Raises SettingsError."""
     schema = queue_schema()
     return "processing_queue" if schema == PUBLIC else f"{schema}_processing_queue"

@@ -10,7 +10,7 @@ LONGEST_SECRET = 10_000
 HIDDEN = "***"
 _CUT = " […] "
 
-# Control characters except newline and tab, and invisible marks, such as those that change the direction of text.
+# All control characters but newline and tab. Also invisible marks, such as those that change the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"
@@ -91,7 +91,7 @@ def redact(text: str, length_limit: int = 4_000) -> str:
 
 def _without_cut_word(text: str) -> str:
     """Cuts the text before the word that crosses READ_LIMIT, because half a secret has no recognisable form. If the
-    text up to READ_LIMIT has only one word, removes its last LONGEST_SECRET characters instead."""
+    part up to READ_LIMIT is a single word, this part loses its last LONGEST_SECRET characters."""
     if len(text) <= READ_LIMIT:
         return text
     read = text[:READ_LIMIT]

@@ -1,6 +1,6 @@
 """The thresholds at which a figure is worth a warning, or is critical. The defaults come from the operations runbook on
-which this system is based. That runbook gave two pairs of thresholds for failed records. We use the pair from its alert
-levels: 50 and 100.
+which this system is based. That runbook gave two pairs of thresholds for failed records. We use the pair that it names
+as alert levels: 50 for a warning, and 100 for critical.
 
 A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least
 `hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than the
@@ -61,8 +61,8 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError. For a JSON object, the error lists all wrong names and values. If none is wrong, the error lists
-    each warning threshold that is beyond its critical threshold.
+    Raises ValueError. For a JSON object, the error lists all wrong names and values. If all names and values are right,
+    the error lists each warning threshold that is beyond its critical threshold.
     """
     try:
         given = json.loads(text)

@@ -89,8 +89,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for a value that cannot be an id. With such a value, the query that serves all
-        waiting callers would fail."""
+        """Raises UnknownRecordError for a value that cannot be an id. Such a value would make the query fail for all
+        waiting callers."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
@@ -154,8 +154,8 @@ _polls_lock = threading.Lock()
 
 
 def _poll_of(database: DatabaseManager) -> Poll:
-    """Returns this process's poll for the manager. After a fork the child makes a new poll, because the child does
-    not have its parent's thread."""
+    """Returns the poll that serves all waiting callers of this process that use this manager. After a fork the child
+    makes a new poll, because the child does not have its parent's thread."""
     with _polls_lock:
         poll = _polls.get(database)
         if poll is None or poll.pid != os.getpid():

@@ -149,8 +149,8 @@ def _prepare_celery() -> None:
 
 
 class _Package(ModuleType):
-    """Reserves the name `app` for the application. Otherwise the import system would bind this name to the module
-    `app`."""
+    """Keeps the attribute `app` for the Celery application. Otherwise, importing the module `app` would make the
+    attribute refer to that module."""
 
     app = property(lambda self: __getattr__("app"), lambda self, module: None)
 

@@ -16,8 +16,8 @@ app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript] 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as the Celery task `name`. Messages may start this task. Messages that were sent for the task
-    `old_name` also start the function. The function must tolerate any number of calls, with any arguments. Only
-    rows in Postgres may decide what the function changes."""
+    `old_name` also start the function. The function must tolerate any number of calls, with any arguments. What the
+    function changes must depend only on rows in Postgres, not on the message."""
 
     def register(function: Callable[..., Any]) -> Any:
         app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)
@@ -29,7 +29,7 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as the Celery task `name`, for schedule entries that have a crontab.
     In a worker, the function does its work only for an occurrence of the schedule. Code outside of a worker can always
-    call the task. A message that only names the task has no effect."""
+    call the task. A message that names the task but no occurrence has no effect."""
 
     def register(function: Callable[..., Any]) -> Any:
         if old_name is not None:

@@ -5,15 +5,15 @@ broker can send the task.
     record = ["send_invoice", {"order_id": 17}]
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
-The record is accepted when its row exists, not when the message is sent. The message is acknowledged after the row
-exists, so the broker may deliver the message twice. If the worker process dies before the row exists, the message is
-delivered again. A message that ends three processes of one worker is dropped, and the warning `messages_quarantined`
+The record is accepted when its row exists, not when the message is sent. The message is acknowledged only when the row
+exists. So the broker may deliver a message twice. If the worker process dies before the row exists, the broker delivers
+the message again. A message that ends three processes of one worker is dropped, and the warning `messages_quarantined`
 reports it.
 
-Each record has a dedup_key, so the second delivery makes no second record while the first record is unfinished. If the
-first record has finished before the second delivery, that delivery makes a second record. The task never replaces a
-payload. The record's `enqueued_by` is the worker's login, followed by " by message". So no login counts as the
-record's producer.
+Each record has a dedup_key. So if a message is delivered twice, the second delivery makes no second record while the
+first record is unfinished. If the first record has finished before the second delivery, that delivery makes a second
+record. The task never replaces a payload. The record's `enqueued_by` is the worker's login, followed by " by message".
+So no login counts as the record's producer.
 """
 
 import random

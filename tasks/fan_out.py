@@ -49,7 +49,8 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Send hints for flows with due work. Returns how many of these hints were sent or are not needed now."""
+    """Send hints for flows with due work. Returns a number that counts the hints that were sent, and those that were
+    not needed."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = hints_for(waiting)
@@ -57,10 +58,10 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 
 def hints_for(waiting: Sequence[FlowWithWork]) -> list[tuple[FlowWithWork, int]]:
-    """Returns pairs of a flow and the number of a hint: usually as many hints for each flow as further runs would find
-    work. If many flows wait for the same processes, chooses two of these flows at random for each process, with one
-    hint for each. The process that takes such a hint also begins runs of the other flows (run_loop/waiting_flows.py). A
-    second hint would only bring two processes to the same flow."""
+    """Returns the hints to send, each as its flow and its number (slot). Usually a flow gets one hint for each further
+    run that would find work. If many flows wait for the same processes, chooses two of these flows at random for each
+    process. Each chosen flow gets one hint. The process that takes such a hint also begins runs of the other flows
+    (run_loop/waiting_flows.py). A second hint for a flow would only bring two processes to that flow."""
     groups: defaultdict[tuple[str, int, int | None], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         if flow.runs_wanted:

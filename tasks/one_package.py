@@ -1,9 +1,9 @@
 """Gives the package one real name, `processing_queue`, whatever its folder is named.
 
 The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named `tasks`,
-next to `celeryconfig.py`. In these two places, each module has two names. For example, `tasks.x` is also
-`processing_queue.x`, and `celeryconfig` is also `processing_queue.celeryconfig`. Both names refer to the same module
-object, so that no registry exists twice.
+next to `celeryconfig.py`. In the repository and in containers, each module therefore has two names. For example,
+`tasks.x` is also `processing_queue.x`, and `celeryconfig` is also `processing_queue.celeryconfig`. Both names refer to
+the same module object, so that no registry exists twice.
 """
 
 import sys
@@ -23,7 +23,7 @@ IS_CHECKOUT = FOLDER.name == FOLDER_NAME
 
 
 class SameModule(Loader):
-    """Loads a module by returning the module that exists under its real name."""
+    """Makes a second name of a module refer to the module object that the real name refers to."""
 
     def __init__(self, real_name: str) -> None:
         self._real_name = real_name

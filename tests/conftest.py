@@ -44,7 +44,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def template_database(postgres_server: PostgresServer) -> str:
-    """The name of a freshly migrated database without connections. Other databases are copied from it."""
+    """The name of a freshly migrated database without connections, from which tests copy their databases."""
     return postgres_server.template_database()
 
 
@@ -120,7 +120,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def settings_environment(
     clean_database_url: str, redis_client: redis.Redis, redis_url: str
 ) -> dict[str, str]:
-    """The environment for a worker, beat or queuectl process on the emptied servers."""
+    """The environment variables with which a worker, beat or queuectl process uses the emptied servers."""
     return {**os.environ, "DATABASE_URL": clean_database_url, "CELERY_BROKER_URL": redis_url}
 
 

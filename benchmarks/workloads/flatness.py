@@ -156,8 +156,8 @@ def _readers(session: Session) -> Iterator[None]:
 
 
 def _with_dead_hints(session: Session, worker: Worker) -> None:
-    """A dead hint is sent while its flow has no due record. Sends far more dead hints than the bound on hints allows,
-    as another client could, and then the real hint."""
+    """A hint is dead if its flow has no due record when the hint is sent. Sends far more dead hints than the bound on
+    hints allows, as another client could, and then the real hint."""
 
     def with_dead_hints() -> float:
         queue_state.empty(session.connection)

@@ -37,8 +37,8 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """Measures the rate once for each share of failing records, and repeats this twice. So a busy minute of the
-    machine does not affect only one share."""
+    """Measures all shares of failing records in turn, three times. So if the machine is busy for a minute, each share
+    also has measurements from quieter minutes."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):
         for share, measured in rates.items():

@@ -1,9 +1,9 @@
 """The names of the contacts to which processes have channels. The contacts' addresses are secrets and never reach
 the database.
 
-Any process may evaluate the alert rules. So a notification is stored for each recipient, and a process that has the
-recipient's channel sends it. If no process has a channel to a contact any more, the alert rules report a finding until
-the contact is forgotten.
+Any process can evaluate the alert rules, even without a recipient's channel. So a notification is stored for each
+recipient, and a process that has the recipient's channel sends it. If no process has a channel to a contact any more,
+the alert rules report a finding until the contact is forgotten.
 """
 
 import os
@@ -39,8 +39,9 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical alerts and emergencies that nobody has acknowledged. No person has been notified of them, although a
-    notification waits. `waiting_seconds`: how long the oldest unsent notification of these alerts has waited."""
+    """Critical alerts and emergencies that nobody has acknowledged. No person has been notified of these alerts,
+    although a notification waits. `waiting_seconds`: how long the oldest unsent notification of these alerts has
+    waited."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0
@@ -64,7 +65,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """Those of the `contacts` for which a notification can still be sent."""
+    """Returns the given contacts, but only those for which a notification can still be sent."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 
@@ -82,7 +83,7 @@ def forget_silent(cursor: Cursor[Any]) -> None:
 def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
     """Forget the contact, drop the notifications that wait for it, and write a row of the audit log.
 
-    A process that still has the channel registers the contact again. Returns False if no process has registered the
-    contact."""
+    If a process still has a channel to the contact, that process registers the contact again. Returns False if no
+    process has registered the contact."""
     row = cursor.execute(sql("alerting/forget_contact"), {"contact": contact, "actor": actor}).fetchone()
     return bool(row and row[0])

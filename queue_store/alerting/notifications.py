@@ -23,11 +23,12 @@ OF_AN_ALERT = 12
 
 @dataclass(frozen=True, slots=True)
 class SentOrNot:
-    """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped or without channel.
+    """A notification to a person. `state`: sent, waiting, being sent, failing, given up, dropped, forgotten or without
+    channel.
 
-    Failing: sending the notification failed, and will be tried again. Dropped: the alert was resolved, or somebody
-    called `forget`, before the notification was sent. Without channel: no process has registered the contact, or no
-    process has registered it again since it was forgotten."""
+    Failing: the notification could not be sent, and the next try is still to come. Dropped: the alert was resolved
+    before the notification was sent. Forgotten: somebody called `forget` before the notification was sent. Without
+    channel: no process has registered the contact, or no process has registered it again since it was forgotten."""
 
     alert_id: int
     contact: str

@@ -19,8 +19,8 @@ def bounded_read(
     database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
     """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
-    DatabaseUnavailableError, also for a statement that exceeds the limit, and for a reading that the replica cancels.
-    So callers need not distinguish between a replica that cancels their reading and a replica that is away.
+    DatabaseUnavailableError if the database cannot be reached, a statement exceeds the limit, or the replica cancels a
+    reading. So callers need not distinguish between a replica that cancels their reading and a replica that is away.
 
     Do not read live processes, held snapshots or the primary's own state from the replica. A replica knows only its
     own connections, and a worker looks silent there until its heartbeats have been replicated.
@@ -39,7 +39,7 @@ def bounded_read(
 
 @contextmanager
 def within(cursor: Cursor[Any], seconds: float) -> Generator[None]:
-    """In this block, each statement has this time limit. If a statement fails, for example at its limit, the block is
+    """Limits each statement of the block to `seconds`. If a statement fails, for example at its limit, the block is
     rolled back, and the transaction can go on. After the block, statements have the limit that they had before."""
     with cursor.connection.transaction():
         row = cursor.execute(sql("readings/limit_time"), {"timeout": f"{round(seconds * 1000)}ms"}).fetchone()

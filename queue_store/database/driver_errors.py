@@ -108,13 +108,13 @@ def is_refused_commit(error: BaseException) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Returns True if the server rolled back the transaction because of a serialization failure or a deadlock. Then
-    the caller may try again."""
+    """Returns True if the server rolled back the transaction because of a serialization failure or a deadlock. The
+    caller can then repeat the transaction."""
     return sqlstate_of(error) in CONFLICTS
 
 
 def translated(error: BaseException, url: Address) -> QueueStoreError | None:
-    """The meaning of an error in a session of ours; None if it means nothing to the queue.
+    """Translates a driver's error in one of the queue's own sessions into a QueueStoreError, or returns None.
 
     After a DatabaseUnavailableError the session must not be used again.
     """
@@ -137,7 +137,7 @@ def translated(error: BaseException, url: Address) -> QueueStoreError | None:
 
 
 def translated_for_producer(error: BaseException, *, commits: bool = False) -> QueueStoreError | None:
-    """The meaning of an error on a producer's connection; None if it means nothing to the queue. `commits`: whether the
+    """Translates an error on a producer's connection into a QueueStoreError, or returns None. `commits`: whether the
     failed statement would also have committed."""
     cause = cause_of(error)
     if not isinstance(cause, psycopg.Error):
@@ -245,6 +245,6 @@ def _severity(error: psycopg.Error) -> str | None:
 
 
 def _is_out_of_step(error: psycopg.Error) -> bool:
-    """True if psycopg says "received 2 results from command 'COMMIT'". The second result says that the session has
-    ended. PgBouncer passes on both results at once."""
+    """True if psycopg says "received 2 results from command 'COMMIT'". PgBouncer has then passed on two results at
+    once, and the second says that the session has ended."""
     return isinstance(error, psycopg.InternalError) and error.sqlstate is None

@@ -11,9 +11,9 @@ from queue_store.database.statements import sql
 
 @contextmanager
 def index_plans(cursor: Cursor[Any]) -> Generator[None]:
-    """Inside this block, statements of the cursor's transaction are planned without sequential scans and bitmap scans
-    where possible, and are not compiled (`jit`). Later statements of this transaction are planned as before. But if a
-    statement in the block fails, only a rollback is possible."""
+    """Inside this block, Postgres avoids sequential scans and bitmap scans where it can, and compiles no statement
+    (`jit`). This applies to the cursor's transaction only. Later statements of this transaction are planned as before.
+    But if a statement in the block fails, the caller must roll the transaction back."""
     row = cursor.execute(sql("readings/plan_by_index")).fetchone()
     assert row is not None
     seqscan, bitmapscan, jit, *_ = row

@@ -13,8 +13,8 @@ SCHEMES = ("postgresql://", "postgresql+psycopg://")
 
 
 def has_nothing_to_migrate() -> bool:
-    """Returns False in every case of doubt, such as a failed connection. `queuectl migrate` then continues, and
-    reports what is wrong."""
+    """Returns False in every case of doubt, such as a failed connection. If this function returns False, `queuectl
+    migrate` continues, and reports what is wrong."""
     scheme = next((known for known in SCHEMES if database_url_text().startswith(known)), None)
     if scheme is None:
         return False

@@ -143,8 +143,8 @@ def _current_version(engine: "Engine") -> str | None:
 
 
 def _check_that_it_serves(current: str, found_mark: str | None) -> None:
-    """`current`: a version that this code does not know. Raises SchemaVersionError unless that schema is newer and
-    compatible with this code."""
+    """`current`: a version that this code does not know. Returns only if that schema is newer and compatible with this
+    code. Otherwise raises SchemaVersionError."""
     if is_too_old(current) or not serves_this_code(found_mark or ""):
         raise SchemaVersionError(_refusal(current))
 

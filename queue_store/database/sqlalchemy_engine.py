@@ -13,7 +13,7 @@ from queue_store.database_url import DatabaseUrl
 
 
 def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
-    """The engine opens no connection of its own."""
+    """The engine borrows all its connections from `connections`."""
     return create_engine(make_url(url.render_as_string(hide_password=False)), pool=BorrowingPool(connections))
 
 

@@ -71,7 +71,8 @@ def is_to_be_migrated(version: str | None) -> bool:
 
 
 def mark() -> str:
-    """The mark that `migrate` writes into the database. It tells older code whether that code can still work."""
+    """The mark that `migrate` writes into the database. From the mark, older code learns whether it can still work on
+    the schema."""
     return MARK_OF_BEFORE if SERVES_CODE_FROM == FIRST else f"serves code from {SERVES_CODE_FROM} on"
 
 

@@ -61,11 +61,11 @@ def enqueue(
     """Write one record with one statement. The record exists once the caller has committed.
 
     `on_duplicate`: what to do if an unfinished record of the flow has the same `dedup_key`. "raise" raises
-    DuplicateRecordError. "skip" writes nothing. "replace" gives that record the new payload and the given options,
-    or raises DuplicateRecordError if that record is already running.
+    DuplicateRecordError. "skip" writes nothing. "replace" gives the unfinished record the new payload and the given
+    options, or raises DuplicateRecordError if that record is already running.
 
-    `hint_sender`: wakes a worker right after the COMMIT; for sessions only. `is_follow_up`: for records that a run
-    enqueues; they are accepted even while ingestion is stopped.
+    `hint_sender`: wakes a worker right after the COMMIT. It needs a SQLAlchemy session as `connection`. `is_follow_up`:
+    for records that a run enqueues; they are accepted even while ingestion is stopped.
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
     """
@@ -109,14 +109,14 @@ def enqueue_many(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> EnqueuedMany:
-    """Write any number of records by COPY, all or none. Memory is bounded, apart from the positions of duplicates, and
-    the ids if the caller asks for them.
+    """Write any number of records by COPY, all or none. The call needs bounded memory, except for the positions of
+    duplicates, and for the ids if the caller asks for ids.
 
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its own:
     if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes the last of
-    these rows. Raises the same errors as `enqueue`, but a running record does not stop "replace": see
-    `EnqueuedMany.running_positions`. A PayloadRejectedError about a row names the row. But if the database refused the
-    value, the error does not name the row. A DuplicateRecordError names the key.
+    these rows. Raises the same errors as `enqueue`, with one exception: if a record is already running, "replace"
+    raises no error, but lists the row in `EnqueuedMany.running_positions`. A PayloadRejectedError names the row, unless
+    the database itself refused the value. A DuplicateRecordError names the key.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

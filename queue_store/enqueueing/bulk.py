@@ -96,8 +96,8 @@ def _check_rows(rows: object) -> None:
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
     """Writes the chunk by COPY, which has no ON CONFLICT. From the first duplicate on, "skip" searches each chunk for
-    duplicates before the COPY, and "replace" sends each chunk through a temporary table. A chunk with "skip" also goes
-    through the temporary table if its COPY still meets a duplicate."""
+    duplicates before the COPY, and "replace" sends each chunk through a temporary table. If the COPY meets a duplicate
+    in spite of the search, "skip" sends this chunk through the temporary table, too."""
     if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return

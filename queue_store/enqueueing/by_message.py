@@ -15,6 +15,7 @@ def enqueue_by_message(
     cursor: Cursor[Any], flow_name: str, record: NewRecord, on_duplicate: OnDuplicate
 ) -> Enqueued:
     """The record's `enqueued_by` is the worker's login followed by " by message", so no login counts as the record's
-    producer. Every later record of the transaction is marked in the same way. Raises like `queue_store.enqueue`."""
+    producer. All records that this transaction enqueues later also get this `enqueued_by`. Raises like
+    `queue_store.enqueue`."""
     cursor.execute(sql("enqueueing/mark_as_message"))
     return run(cursor, enqueue_steps(flow_name, record, on_duplicate, is_follow_up=False))

@@ -23,9 +23,8 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 def lines_of(
     flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row], *, keeps_unsaid: bool = False
 ) -> Iterator[bytes]:
-    """A row without options of its own gets the common options. Delays count from `now`. With `keeps_unsaid`, an
-    option that was not given becomes NULL instead of its default. Some statements must know which options were
-    given."""
+    """A row without options of its own gets the common options. Delays count from `now`. With `keeps_unsaid`, an option
+    that was not given becomes NULL instead of its default, for statements that must know which options were given."""
     begin = flow_name.encode() + b"\t"
     unsaid = (NULL, NULL) if keeps_unsaid else (str(DEFAULT_PRIORITY), str(now))
     common_end = _end(common, now, unsaid)

@@ -1,8 +1,8 @@
 """Converts the payloads of a flow to JSON. If the flow declares a type, payloads are encoded as that type.
 Otherwise the rule for all payloads applies (queue_store/records/payload.py).
 
-A flow that declares a type has its own encoder here, if this process has imported the flow's module. Processes that
-have not imported the module cannot check the type of the flow's payloads.
+A flow that declares a type has its own encoder here, if this process has imported the flow's module. A process that has
+not imported the flow's module cannot check whether a payload fits the type.
 """
 
 from collections.abc import Callable, Mapping

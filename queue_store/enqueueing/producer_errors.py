@@ -14,8 +14,8 @@ from queue_store.database.driver_errors import database_errors, translated_for_p
 @contextmanager
 def translated_errors(*, commits: bool = False) -> Generator[None]:
     """Translates database errors into errors of this package. A database error without a translation passes
-    unchanged. `commits`: whether a statement of this block commits. If the connection breaks in such a block, the error
-    is a CommitUnknownError."""
+    unchanged. `commits`: whether a statement of this block commits. If so, and the connection breaks in the block, the
+    error is a CommitUnknownError."""
     try:
         yield
     except database_errors() as error:

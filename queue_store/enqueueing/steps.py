@@ -26,7 +26,7 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A named COPY … FROM STDIN with its text, block by block.
+    """A COPY … FROM STDIN: the name of the statement, and the blocks of text that the COPY sends.
 
     `may_meet_duplicates`: the server can refuse this COPY, because a key exists already or because another bulk call
     with the same keys causes a deadlock. A refused COPY writes nothing, and its answer is one row.

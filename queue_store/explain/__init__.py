@@ -1,8 +1,8 @@
 """Machine-readable reasons why a record is not running, or why a flow makes no progress.
 
 Each reason comes from a function with the decorator `@reason`. The function reads facts and returns a `Reason` or None.
-Its module is named after the part of the queue that the reason concerns, such as `claiming`. A new feature that can
-hold a record back needs a reason here.
+The function's module is named after the part of the queue that the reason concerns, such as `claiming`. A new feature
+that can hold a record back needs a reason here.
 """
 
 from queue_store.explain import claiming, ending, fleet, hanging, ownership

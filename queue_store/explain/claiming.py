@@ -126,7 +126,7 @@ def waiting_for_key(facts: Facts) -> Reason | None:
 
 @reason("waiting_for_key", of=(FLOW,))
 def all_waiting_for_keys(facts: Facts) -> Reason | None:
-    """No due record can be claimed. The oldest due record is the example."""
+    """No due record can be claimed. The reason describes the oldest due record, as an example."""
     waiting = facts.waiting
     if waiting.oldest_due_id is None:
         return None
@@ -189,9 +189,7 @@ def behind_others(facts: Facts) -> Reason | None:
     if not ahead:
         return None
     count = plural(ahead) if ahead < COUNT_LIMIT else f"at least {plural(ahead)}"
-    text = (
-        f"{count} of the flow {word(ahead, 'is', 'are')} claimed first, being more urgent or due for longer."
-    )
+    text = f"{count} of the flow {word(ahead, 'is', 'are')} claimed before this one: more urgent, or due for longer."
     return Reason("behind_others", text, is_blocking=False, details={"ahead": ahead})
 
 

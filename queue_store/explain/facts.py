@@ -78,7 +78,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: how many living processes serve the flow. `open`: how many serving processes are not stopping."""
+    """`serving`: how many living processes serve the flow. `open`: how many of these processes are not stopping."""
 
     alive: int
     serving: int

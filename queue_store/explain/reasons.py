@@ -37,8 +37,8 @@ _judges: list[tuple[str, frozenset[str], Judge]] = []
 
 
 def reason(code: str, *, of: tuple[str, ...]) -> Callable[[Judge], Judge]:
-    """Register a reason for records of these statuses, or for `FLOW`. Reasons are evaluated in the order of
-    registration."""
+    """Register a reason. `of`: the statuses of the records that the reason can explain, or `FLOW` for a reason that
+    explains a whole flow. Reasons are evaluated in the order of registration."""
 
     def register(judge: Judge) -> Judge:
         _judges.append((code, frozenset(of), judge))

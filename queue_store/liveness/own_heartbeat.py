@@ -5,12 +5,12 @@ import time
 
 class OwnHeartbeat:
     """If this process was itself silent for nearly as long as the lease, perhaps no process could reach the database.
-    Then the heartbeats of living processes may also be older than the lease. So this process judges nobody until one
-    lease after its next heartbeat. "Nearly" means one heartbeat interval less than the lease, because the newest
-    heartbeat of another process may be one interval older than this process's own.
+    In that case, other processes may be alive although their heartbeats are older than the lease. So this process
+    judges nobody until one lease after its next heartbeat. "Nearly" means one heartbeat interval less than the lease,
+    because the newest heartbeat of another process may be one interval older than this process's own.
 
-    A process without a heartbeat, such as a command, always judges. Only one thread calls `arrived`. Any thread may
-    read `may_judge`."""
+    A process that sends no heartbeats, such as a command, may always judge others. Only one thread calls `arrived`. Any
+    thread may read `may_judge`."""
 
     def __init__(self, lease_seconds: float, heartbeat_seconds: float) -> None:
         self._lease_seconds = lease_seconds

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class _TooLateError(Exception):
-    """Rolls back a judgement: when the database answered, this process had itself been silent for too long."""
+    """Rolls back a judgement: when the database answered, the judging process had itself been silent for too long."""
 
 
 class Rescue:
@@ -45,8 +45,8 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """Call this in a process that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often
-        it is called."""
+        """Call this in a process that found nothing to claim. However often it is called, it calls `sweep` at most once
+        in LOOK_AGAIN_SECONDS."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
@@ -131,7 +131,7 @@ class Rescue:
     ) -> None:
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql(statement), parameters).fetchall()
-        # This check comes after the answer, because the statement may have waited until the database could be reached.
+        # Check only now: while the statement waited for the database, this process may have been silent for too long.
         if lease_seconds is not None and not self.own_heartbeat.may_judge:
             return
         for (flow_instance_id,) in runs:

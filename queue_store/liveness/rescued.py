@@ -6,9 +6,9 @@ from uuid import UUID
 
 @dataclass(slots=True)
 class Rescued:
-    """The runs and processes that were declared dead, and the records that were given back. `requested_ids`: the
-    cancelled records that were pending already, so this rescue did not give them back. `settled_run_ids`: the runs that
-    have no processing record any more."""
+    """The runs and processes that were declared dead, and the records that were given back. `requested_ids`: those of
+    the cancelled records that were already pending, and so were not given back by this rescue. `settled_run_ids`: the
+    runs that have no processing record any more."""
 
     dead_run_ids: list[UUID] = field(default_factory=list[UUID])
     dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])

@@ -123,8 +123,8 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Returns the processes that were asked to end a handler. A request names a record and a claim of the record.
-    Requests whose claim is over do not count."""
+    """Returns the processes that were asked to end a handler. A request names a record and a claim of the record. If
+    this claim is over, the request is left out."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 

@@ -63,8 +63,8 @@ def begin(
 ) -> Generator[MaintenanceRun]:
     """Raises AlreadyRunningError if the same operation is running. A dry run is never refused, and never causes a
     refusal. Silent runs of all operations are declared abandoned, even if the same operation is running. Within this
-    block, a thread renews the heartbeat over a connection of its own. So a statement may work for longer than
-    SILENT_SECONDS."""
+    block, a thread renews the heartbeat over a connection of its own. So a run whose statement works for longer than
+    SILENT_SECONDS is not declared abandoned."""
     retry_on_conflict(lambda: _abandon_silent_runs(database))
     values = {
         "operation": operation,
@@ -90,8 +90,8 @@ def begin(
 
 
 def _abandon_silent_runs(database: DatabaseManager) -> None:
-    """Uses a transaction of its own. Otherwise a deadlock would be possible: the insert of the new run could wait for a
-    run that is ending, and that run would wait for the audit log."""
+    """Uses a transaction of its own, not the one that inserts the new run. One transaction for both could cause a
+    deadlock: the insert could wait for a run that is ending, and that run would wait for the audit log."""
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
 

@@ -24,7 +24,8 @@ EVERYTHING = 1_000_000_000
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
     """Returns the number of rows that each repair corrected, or in a dry run would correct. For wrong totals, the value
-    is the number of flows whose totals were wrong. For the audit log, it is the number of problems that were found."""
+    is the number of flows whose totals were wrong. For the audit log, the value is the number of problems that were
+    found."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _recount(run)
     repaired[SEALS] = _seal_anew(run)
@@ -57,7 +58,7 @@ def _recount(run: MaintenanceRun) -> int:
 
 def _seal_anew(run: MaintenanceRun) -> int:
     """Seals all rows of the audit log again if the check of the seals finds problems. Returns the number of problems.
-    Seals nothing in a dry run. Lost rows stay lost. A new row of the log lists the problems."""
+    Seals nothing in a dry run. Lost rows stay lost. A new row of the audit log lists the problems that were found."""
     with run.chunk() as cursor:
         rows = cursor.execute(
             sql(f"maintenance/integrity/{SEALS}"), {"limit": EVERYTHING, "at_a_glance": False}

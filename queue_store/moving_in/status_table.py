@@ -168,7 +168,8 @@ def _encoded(row: dict[str, str | None], column: str) -> bytes:
 
 
 def _text(row: dict[str, str | None], column: str | None) -> str | None:
-    """Returns the value as text. A number stays as Postgres wrote it, so different numbers stay different."""
+    """Returns the value as text. A number keeps the digits that Postgres wrote, so two different numbers never become
+    the same text."""
     text = None if column is None else row[column]
     if text is None or text.strip() == "null":
         return None

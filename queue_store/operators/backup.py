@@ -114,9 +114,9 @@ def restore_backup(
     on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
-    first. If the queue has records, this deletion needs `replace`. A stop of all flows stays in force. The audit log
-    gets back the rows that only the backup has. Runs and worker processes that were alive in the backup, but not just
-    before the restore, are ended. The files end_restored.sql and fail_lost.sql in sql/backup name exceptions.
+    first. If an operator has stopped all flows, the stop is still in force after the restore. The audit log gets back
+    the rows that only the backup has. Runs and worker processes that were alive in the backup, but not just before the
+    restore, are ended. The files end_restored.sql and fail_lost.sql in sql/backup name exceptions.
 
     Raises the errors of `check_fits` and `load_processor_settings`. Raises BackupError if the file is damaged or cannot
     be restored, or if the queue has records and `replace` is False.
@@ -197,8 +197,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
         raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
-    # A trigger on the table of records empties some of the other tables. So the table of records is emptied first,
-    # by a statement of its own.
+    # If the table of records is emptied, a trigger also empties some of the other tables. So the table of records is
+    # emptied first, by a statement of its own.
     cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(records)))  # waits for runs that write outcomes
     cursor.execute(sql("backup/keep_held"))
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
@@ -211,7 +211,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
 
 
 def _living(cursor: Cursor[Any]) -> dict[str, list[Any]]:
-    """The locks wait for runs and worker processes that are just ending."""
+    """Locks both tables first, to wait for runs and worker processes that are just ending."""
     cursor.execute(
         SQL("LOCK TABLE {}, {}").format(*map(_in_schema, ("worker_processes", "flow_execution_logs")))
     )
@@ -221,8 +221,8 @@ def _living(cursor: Cursor[Any]) -> dict[str, list[Any]]:
 
 
 def _set_audit_aside(cursor: Cursor[Any]) -> None:
-    """Moves the rows of the audit log into a temporary table. The lock waits for open transactions that have added
-    rows, so that these rows are moved, too."""
+    """Moves the rows of the audit log into a temporary table. First locks the table, and so waits for open transactions
+    that have added rows: these rows are moved, too."""
     has_rows = _has_rows(cursor, AUDIT)
     if has_rows:  # only the table's owner may lock and truncate it
         cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(AUDIT)))

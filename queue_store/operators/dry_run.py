@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class WouldChange:
-    """`asked_count`: processing records that would be asked to stop. `skipped_count`: records that would not
+    """`asked_count`: how many processing records would be asked to stop. `skipped_count`: how many records would not
     change."""
 
     changed_count: int
@@ -44,7 +44,7 @@ def would_cancel(cursor: Cursor[Any], record_ids: list[int], *, pending_only: bo
 
 
 def would_move(cursor: Cursor[Any], flow_name: str, to_flow_name: str | None) -> WouldMove:
-    """If `to_flow_name` is None, no record counts as skipped."""
+    """If `to_flow_name` is None, the target flow is unknown, so no record counts as skipped."""
     parameters = {"flow_name": flow_name, "to_flow_name": to_flow_name}
     with index_plans(cursor):
         row = cursor.execute(sql("operators/count_to_move"), parameters).fetchone()

@@ -95,7 +95,7 @@ class Operators:
         pending_only: bool = False,
     ) -> CancelResult:
         """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its run cancels it.
-        With `pending_only`, such a record is skipped."""
+        With `pending_only`, processing and locked records are skipped."""
         done, what_else = CancelResult(), {"actor": actor, "reason": reason, "pending_only": pending_only}
         for chunk in in_chunks(record_ids, self.on_progress):
             parameters = {**(search or {}), **what_else, "ids": chunk}
@@ -201,8 +201,8 @@ class Operators:
         return self._switch("resume_processing", None, actor, None)
 
     def _older_twins(self, record_ids: list[int]) -> set[int]:
-        """Of the failed records with the same dedup_key, returns all but the newest. One chunk alone needs no search,
-        because the statement that resets the chunk compares its records. Raises UnknownRecordError."""
+        """Of the failed records with the same dedup_key, returns all but the newest. Returns nothing if one chunk holds
+        all ids: the statement that resets a chunk compares the chunk's records itself. Raises UnknownRecordError."""
         if len(record_ids) <= CHUNK_RECORDS:
             return set()
         return set(self._ids("operators/older_twins", {"ids": checked_ids(record_ids)}))

@@ -43,8 +43,8 @@ def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError if `to_flow_name` is not registered. Also raises the errors of `check_no_flow` for
-    `flow_name`."""
+    """Raises UnknownFlowError if `to_flow_name` is not registered. Also calls `check_no_flow` for `flow_name`, and
+    passes on its errors."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
     check_no_flow(cursor, flow_name)

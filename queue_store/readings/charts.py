@@ -76,8 +76,8 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     assert row is not None
 
     def rows(statement: str) -> Cursor[Any]:
-        # The statement is not prepared, because a prepared statement would have one plan for spans of all lengths. For
-        # that plan, the planner would assume that a week of minutes is read, however short the span is.
+        # The statement is not prepared, because a prepared statement would have one plan for spans of all lengths. The
+        # planner would make that plan for a week of minutes, however short the span is.
         return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(

@@ -31,7 +31,7 @@ BUCKETS = len(BOUNDS_SECONDS) + 1
 
 @dataclass(slots=True)
 class Counters:
-    """The counters of one flow. `counts`: in the order of COUNTED."""
+    """The counters of one flow. `counts`: one number for each name in COUNTED, in the same order."""
 
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTED))
     processing_seconds: float = 0.0

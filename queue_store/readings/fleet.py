@@ -106,5 +106,9 @@ def read_fleet(cursor: Cursor[Any], settings: ProcessorSettings) -> Fleet:
     }
     return Fleet(
         rows_as(cursor.execute(sql("readings/worker_processes"), parameters), WorkerProcessReading),
-        rows_as(cursor.execute(sql("readings/runs_alive"), parameters), RunsAlive),
+        read_runs_alive(cursor),
     )
+
+
+def read_runs_alive(cursor: Cursor[Any]) -> list[RunsAlive]:
+    return rows_as(cursor.execute(sql("readings/runs_alive")), RunsAlive)

@@ -14,9 +14,10 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
-    """`is_approximate`: a count reached its limit, so `pending` is computed from the totals. `due` is either exact, or
-    computed from `pending`, or a lower bound. `is_registered`: False for a name that has records but is not a flow,
-    such as a mistyped name. No handler runs for the records of such a name."""
+    """`is_approximate`: a count reached its limit, so `pending` is computed from the totals. `due` is exact if the
+    count of due records stayed below the limit. Otherwise `due` is computed from `pending`. But if the count of records
+    that are due later also reached the limit, `due` is a lower bound. `is_registered`: False for a name that has
+    records but is not a flow, such as a mistyped name. No handler runs for the records of such a name."""
 
     flow_name: str
     total: int

@@ -38,7 +38,8 @@ class HandlerInHand:
 
 @dataclass(frozen=True, slots=True)
 class HungHandler:
-    """`usual_seconds` is None for a flow without history. `allowed_seconds`: how long the handler may be quiet."""
+    """`usual_seconds` is None for a flow without history. `allowed_seconds`: if the handler is quiet for longer than
+    this, it counts as hung."""
 
     handler: HandlerInHand
     usual_seconds: float | None

@@ -50,8 +50,9 @@ class RunCandidates:
 def candidates_of_runs(
     cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None, status: str | None
 ) -> RunCandidates:
-    """Returns the candidates for a search by run or by worker. Of a worker, only the newest RUNS_AT_MOST runs count. If
-    both a run and a worker are given, the run must also be one of the worker's newest RUNS_AT_MOST runs."""
+    """Returns the candidates for a search by run or by worker. A search by worker covers only the worker's newest
+    RUNS_AT_MOST runs. If both a run and a worker are given, the run must also be one of the worker's newest
+    RUNS_AT_MOST runs."""
     found = _runs(cursor, run_id if worker is None else None, worker or WorkerFilter())
     runs = [run for run in found[:RUNS_AT_MOST] if run_id in (None, run.flow_instance_id)]
     lacks_runs = len(found) > RUNS_AT_MOST and not (run_id and runs)
@@ -85,8 +86,9 @@ def record_ids_of_group(
 def ids_within(
     cursor: Cursor[Any], created_from: datetime | None, created_before: datetime | None
 ) -> tuple[int, int]:
-    """The lowest id to read, and the id before which to stop, for the records of these dates. Includes records whose
-    ids are not in the order of creation, if at most NEARBY ids separate them from the others."""
+    """The lowest id to read, and the id before which to stop, for the records of these dates. Ids are only roughly in
+    the order of creation. So the range also covers records of these dates that are up to NEARBY ids away from the
+    others."""
     if created_from is None and created_before is None:
         return 0, MAXIMUM_ID
     dates = {"created_from": created_from, "created_before": created_before}
@@ -101,8 +103,8 @@ def ids_within(
 
 
 def first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    """Finds an id by binary search: if ids are in the order of creation, records from this id on were created at
-    `instant` or later."""
+    """Returns an id such that records from this id on were created at `instant` or later. The result is right only if
+    ids are in the order of creation, because the search is binary."""
     row = cursor.execute(sql("readings/id_range")).fetchone()
     lowest, highest = row or (0, 0)
     low, high = lowest, highest + 1

@@ -29,11 +29,11 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
-    or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error with
-    which an attempt of the record ended. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of
-    that page. If it is None, a later page leaves out the records that an index finds now. `ids_of_dates`: the result
-    of `ids_within` for the dates. If it is None, each page calls `ids_within`."""
+    """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run or
+    worker that owned the record last, or that attempted it without success. `error_group`: the kind of error with which
+    an attempt of the record ended. `before_id`: where the previous page ended. `known_ids`: the `known_ids` of the
+    previous page. If it is None, a page after the first asks the index again, and leaves out the records that the index
+    finds. `ids_of_dates`: the result of `ids_within` for the dates. If it is None, each page calls `ids_within`."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -82,9 +82,9 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: whether records
-    may be missing, because there are more runs, attempts or processing records than the search reads. `known_ids`: the
-    records below `next_before_id` that were on an earlier page, because an index found them."""
+    """`next_before_id`: where the search goes on; None if the search has looked at every record. `is_capped`: whether
+    records may be missing, because there are more runs, attempts or processing records than the search reads.
+    `known_ids`: the ids below `next_before_id` of records that were shown already, because an index found them."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -95,8 +95,8 @@ class RecordPage:
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
-    """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow. In a search by
-    key, run or worker, an index finds up to half of the records on the first page, however old they are."""
+    """Newest first. Even if a page has fewer than `limit` records, or none, another page may follow. An index gives a
+    search by key, run or worker up to half of its first page: records of any age."""
     of_runs = _of_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
         return RecordPage([], None, of_runs["is_capped"])
@@ -226,14 +226,14 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns records for at most half a page. The search finds all other records by reading the table from the
-    highest id down to the lowest."""
+    """Returns at most half a page of the records that an index finds by the key. The search finds the others by reading
+    the table from the highest id down to the lowest."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Whether at most `FEW` records have this status. If so, the search uses the index of the status. If not, the
-    search needs no index: it soon finds records with this status among the newest ones."""
+    """Whether at most `FEW` records have this status. If so, the search uses the index of the status. If more records
+    have it, the search needs no index: it soon finds some among the newest records."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW

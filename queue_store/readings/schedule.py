@@ -16,10 +16,11 @@ BEAT_SILENT_SECONDS = 20.0  # with the sentinel's pause added, silence is report
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReading:
-    """`beat_silent_seconds`: None if no beat has run yet. `first_worker_seconds`: how long ago the first known worker
-    process started; None if no worker process is known. `beat_has_stopped`: the last beat shut down cleanly.
-    `control_unserved_seconds`: how long the Celery queue `control` has had no worker process; None if no beat runs. The
-    time before the first running beat started does not count."""
+    """`beat_silent_seconds`: how long ago a beat last sent a heartbeat; None if no beat has run yet.
+    `first_worker_seconds`: how long ago the first known worker process started; None if no worker process is known.
+    `beat_has_stopped`: the last beat shut down cleanly. `control_unserved_seconds`: how long the Celery queue `control`
+    has had no worker process; None if no beat runs. This duration leaves out the time before the first running beat
+    started."""
 
     beat_silent_seconds: float | None
     first_worker_seconds: float | None

@@ -9,6 +9,7 @@ from psycopg import Cursor
 from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
+from queue_store.schedule import recurring
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,20 @@ class BeatRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowSchedule:
+    """The schedule of a recurring flow. `schedule`: a text for people. `fields`: the schedule as JSON; None if only
+    workers of an older release have registered the flow."""
+
+    flow_name: str
+    schedule: str
+    fields: dict[str, Any] | None
+
+    @property
+    def entry(self) -> str:
+        return recurring.entry_of(self.flow_name)
+
+
+@dataclass(frozen=True, slots=True)
 class LastSigns:
     """The seconds since the last heartbeat of any beat process, and of any worker process; None if no heartbeat is
     known. The last beat process that shut down cleanly is included, because its row is kept."""
@@ -66,6 +81,14 @@ def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
 
 def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:
     return rows_as(cursor.execute(sql("readings/beats")), BeatRow)
+
+
+def read_flow_schedules(cursor: Cursor[Any]) -> list[FlowSchedule]:
+    return rows_as(cursor.execute(sql("readings/flow_schedules")), FlowSchedule)
+
+
+def read_database_time(cursor: Cursor[Any]) -> datetime:
+    return recurring.database_time(cursor)
 
 
 def read_last_signs(cursor: Cursor[Any]) -> LastSigns:

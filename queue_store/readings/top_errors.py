@@ -23,9 +23,9 @@ OTHER = "other"
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """`error_message` is the newest message of this kind. `record_count`: the number of records that had an attempt
-    with this error in the window. If the window is an hour or longer, records that had this error before the window
-    are left out. `is_capped`: whether only the newest attempts were read. `counted_since`: the start of the window. A
-    window of an hour or more starts at a full hour."""
+    with this error in the window. If the window is an hour or longer, a record that already had this error before the
+    window is not counted. `is_capped`: whether only the newest attempts were read. `counted_since`: the start of the
+    window. A window of an hour or more starts at a full hour."""
 
     error_group: str
     error_message: str

@@ -54,7 +54,8 @@ class Day:
 
 
 def read_days(cursor: Cursor[Any], days: int) -> list[Day]:
-    """Full days only, oldest first."""
+    """Full days only, oldest first. The first day with counts is left out, unless there are counts from before `days`
+    days ago."""
     return rows_as(cursor.execute(sql("readings/days"), {"days": days}), Day)
 
 

@@ -30,10 +30,11 @@ def unfinished_counts(cursor: Cursor[Any], flow_name: str) -> UnfinishedCounts:
 
 
 def open_writers(cursor: Cursor[Any]) -> set[tuple[str, str | None]]:
-    """The open transactions that have written to the queue, each as its virtual id and None, and the open transactions
-    that hold a snapshot, each as its virtual id and the snapshot. A transaction of both kinds is returned twice.
+    """Returns pairs. An open transaction that has written to the queue is returned as its virtual id and None. An open
+    transaction that holds a snapshot is returned as its virtual id and the snapshot. If both are true of a transaction,
+    the transaction is returned twice.
 
     No count includes the records of an open transaction. A transaction whose snapshot is older than a stop does not see
-    the stop, so it can still add records. The next statement of a READ COMMITTED transaction has a new snapshot, and
-    sees the stop. So the pair with the old snapshot is no longer returned."""
+    the stop, so it can still add records. If such a transaction is READ COMMITTED, its next statement gets a new
+    snapshot, and sees the stop. From then on, the pair with the old snapshot is not returned any more."""
     return {(row[0], row[1]) for row in cursor.execute(sql("readings/open_writers")).fetchall()}

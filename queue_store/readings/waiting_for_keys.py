@@ -22,12 +22,13 @@ def read_flows_waiting_for_keys(
 ) -> set[str]:
     """Returns the given flows in which no due record can be claimed, even by more workers. Each due record waits for an
     earlier record of its order_key, such as one that is retried later. A flow is left out if it is processing a record
-    with an order_key. A record that can be claimed, or is being processed, keeps its flow out of the result only if it
-    became due, or was claimed, at least `grace_seconds` ago. Without this grace, a flow whose records are retried or
-    snoozed again and again would be left out at some looks and returned at others.
+    with an order_key. A record that can be claimed keeps its flow out of the result only if it became due at least
+    `grace_seconds` ago. A record that is being processed does so only if it became due or was claimed at least
+    `grace_seconds` ago. Without this grace, a flow whose records are retried or snoozed again and again would be left
+    out at some looks and returned at others.
 
     A flow is also left out if the search reaches a limit of keys or records. Three flows or more share twice these
-    limits. If the search takes longer than SEARCH_SECONDS, all flows are left out. Name only flows with due records."""
+    limits. If the search takes longer than SEARCH_SECONDS, the result is empty. Name only flows with due records."""
     if not flow_names:
         return set()
     share = min(1.0, 2 / len(flow_names))

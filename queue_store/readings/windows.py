@@ -124,8 +124,9 @@ def read_window(
     *,
     with_histograms: bool = True,
 ) -> dict[str, Window]:
-    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Reading
-    the histograms takes most of the time. Without histograms, all percentiles are None."""
+    """Returns one window for each of the named flows, or for each flow if none are named. Flows in which nothing
+    happened are left out. Reading the histograms takes most of the time. Without histograms, all percentiles are
+    None."""
     parameters = {
         "seconds": seconds,
         "flow_names": None if flow_names is None else list(flow_names),
@@ -138,11 +139,20 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """The outcomes of each flow in its own window: `seconds_by_flow` has the length of each window. This function sends
-    one statement, however many flows there are."""
+    """The outcomes of each flow in its own window: `seconds_by_flow` gives the length of the flow's window in seconds.
+    This function sends one statement, however many flows there are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}
+
+
+def read_claimable_seconds(
+    cursor: Cursor[Any], flow_names: Sequence[str], seconds: float
+) -> dict[str, float]:
+    """For how many seconds each of these flows has had a record that could be claimed. Leaves out each flow that is not
+    known to have been without such a record in the last `seconds`, for example because the flow was stopped."""
+    parameters = {"flow_names": list(flow_names), "seconds": seconds}
+    return dict(cursor.execute(sql("readings/claimable_seconds"), parameters).fetchall())
 
 
 def read_hours(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Hour]:

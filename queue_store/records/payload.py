@@ -38,8 +38,8 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
     except (TypeError, RecursionError):
         encoded = _encode_carefully(value, field)
     else:
-        # orjson lets a NUL, deep nesting and the text of a Fragment pass. It writes NaN as null, and large floats with
-        # an exponent.
+        # orjson accepts a NUL, deep nesting and any text of a Fragment. It writes NaN as null, and large floats with an
+        # exponent.
         if not _is_ordinary(value) or b"\\u0000" in encoded:
             encoded = _encode_carefully(value, field)
     if len(encoded) > limit_bytes:
@@ -51,9 +51,9 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
 
 
 def decode_json(encoded: bytes, field: str = "payload") -> Any:
-    """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
-    and names the place of that value. Such values are numbers that fit neither an integer of 64 bits nor a float,
-    and values that are nested too deeply."""
+    """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged: a
+    number that fits neither an integer of 64 bits nor a float, or a value that is nested too deeply. The error names
+    the place of the value."""
     if not has_long_number(encoded):
         try:
             value = orjson.loads(encoded)
@@ -112,8 +112,9 @@ def _are_ordinary_numbers(values: list[Any]) -> bool:
 
 
 def _is_ordinary_member(value: Any, kind: type[Any]) -> bool:
-    """Whether the value is a member of an Enum, and orjson writes it as the rule says. If the Enum has a metaclass of
-    its own, and the member is itself a text or a number, orjson may write the member instead of its value."""
+    """Whether the value is a member of an Enum, and orjson surely writes the member's `value`. A member can itself be a
+    text or a number that differs from its value. If the Enum has a metaclass of its own, orjson may write such a member
+    instead of its value."""
     if not issubclass(kind, Enum):
         return False
     held = value.value
@@ -134,8 +135,8 @@ _TOO_DEEP = f"nested deeper than {MAXIMUM_DEPTH} levels, or refers to itself"
 
 
 def _checked(value: object, place: str, depth: int, *, is_written: bool = False) -> Any:
-    """The value, made of plain types only. `is_written`: True for a value that is to be encoded, False for one that
-    a handler receives."""
+    """The value, made of plain types only. `is_written`: True if the value is to be encoded, False if a handler will
+    receive it."""
     if depth > MAXIMUM_DEPTH:
         raise PayloadRejectedError(_shorten(place), _TOO_DEEP)
     if isinstance(value, Enum):
@@ -202,7 +203,7 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
         raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
     plain = float(value)
     if is_written and abs(plain) >= _EXPONENT_BEGINS:
-        # jsonb would write out the exponent as zeros. A reader would get an integer that is not exactly equal to the
+        # jsonb would write out the exponent as zeros, so a reader would get an integer that is not exactly equal to the
         # float.
         return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
     return plain

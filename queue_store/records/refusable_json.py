@@ -2,13 +2,13 @@
 
 MAXIMUM_DEPTH = 100
 
-# Turns digits and minus signs into 0, and everything else into a blank. So `bytes.find` finds long numbers quickly. An
-# integer of more than 64 bits has at least 20 characters.
+# Turns digits and minus signs into 0, and everything else into a blank. So a long number becomes a row of zeros, which
+# `bytes.find` finds quickly. An integer of more than 64 bits has at least 20 characters.
 _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH
 _NO_BRACKETS = bytes(set(range(256)).difference(b'[]{}"'))
-# `may_be_deep` removes these pairs, one after the other. Each removal takes away at most one level.
+# `may_be_deep` removes these pairs, one after the other. Each removal takes away at most one level of nesting.
 _INNERMOST = (b"{}", b"[]", b"{}", b"[]")
 
 
@@ -25,9 +25,10 @@ def has_long_number(encoded: bytes) -> bool:
 
 
 def may_be_deep(encoded: bytes) -> bool:
-    """Whether the value may be nested too deeply. Returns False for a short value, or a value with few brackets.
-    Otherwise removes the texts, and counts the brackets that are left. A text that holds a bracket cannot be removed,
-    and a text with a backslash is not examined. So such a text makes the answer True."""
+    """Returns False only if the value is certainly not nested too deeply. That is certain for a short value, and for a
+    value with few brackets. Otherwise removes the texts, and counts the brackets that are left. A text that holds a
+    bracket cannot be removed, and a text with a backslash is not examined. If the value holds such a text, the answer
+    is True."""
     if len(encoded) <= _DEEP_BYTES or encoded.count(b"[") + encoded.count(b"{") <= MAXIMUM_DEPTH:
         return False
     if b"\\" in encoded:

@@ -22,11 +22,11 @@ def register_and_claim(
     at_once: bool = True,
 ) -> tuple[int, list[Record] | None]:
     """Returns the flow's batch size, and the batch. The batch is None if the run cannot begin or finds no record. The
-    caller must then roll back, so that no run is registered. The batch is empty if the run begins with a slice. But a
-    run begins with a claim if its flow has suspects, has no due record, or has other runs (which may hold all due
-    records). `batch_size`: the flow's batch size when it was last read. `at_once`: claim with this batch size, before
-    the flow's present batch size is read. If that claim found records, but the batch size has changed or the flow has
-    suspects, the transaction is rolled back and begins again."""
+    caller must then roll back, so that no run is registered. The batch is empty if the run begins with a slice. A run
+    begins with a claim instead of a slice if its flow has suspects, has no due record, or has other runs (which may
+    hold all due records). `batch_size`: the flow's batch size when it was last read. `at_once`: first claim with
+    `batch_size`, and only then read the flow's present batch size. If that claim found records, but the batch size has
+    changed or the flow has suspects, the transaction is rolled back and begins again."""
     wants_slice = claimer.options.first_slice > 0
     at_once = at_once and not wants_slice and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)

@@ -1,8 +1,8 @@
 """How a run claims. QueuePosition defines the position and the key scan. An aging claim begins with the priority whose
 oldest record has waited longest. A claim sends these statements, in this order, until one of them finds records:
 
-- Claim suspects: in a run's first claim (if the flow has suspects), in an aging claim, and after a claim of suspects. A
-  run that still works on a batch finishes that batch first.
+- Claim suspects: in a run's first claim (if the flow has suspects), in an aging claim, and after a claim of suspects.
+  Before such a claim, the run finishes the batch that it is working on.
 - Claim from the position, one priority after the other. During a key scan, claim the next record of each order key.
 - After a key scan, claim from the position without the key scan.
 - Claim without the position, because records that were committed late may lie below the position.
@@ -22,8 +22,8 @@ from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
 # A run makes at most this many claims of suspects in a row. If a run dies with several records, and it is unknown which
-# of them was in flight, all of them become suspects. Suspects are claimed in small batches, so even this many claims
-# take little time.
+# of them was in flight, all of them become suspects. Suspects are claimed in small batches, so even SUSPECT_CLAIMS
+# claims take little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -44,8 +44,8 @@ class Claimer:
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Without such claims, suspects would wait endlessly in a flow
-        that is never empty."""
+        """Whether the next claim looks for suspects first. In a flow that is never empty, suspects would otherwise wait
+        endlessly."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
@@ -57,11 +57,12 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`has_suspects`: True: look for suspects first. False: look for no suspects. None: the flow may have suspects.
-        `prefetch`: the run is still working on its current batch, so the claim takes no suspects, and ends after a
-        key scan that finds nothing. If the claim would begin with suspects and a suspect is due, the claim is empty.
-        So the run finishes its batch, and then claims the suspect. `was_sent`: the claim from the position was already
-        sent, and found nothing."""
+        """`has_suspects`: True: look for suspects first. False: look for no suspects. None: look for suspects first if
+        it is their turn, and otherwise only if nothing else is found. `prefetch`: the run is still working on its
+        current batch, so the claim takes no suspects, and ends after a key scan that finds nothing. If it is the
+        suspects' turn and a suspect is due, such a claim takes nothing. So the run finishes its batch, and then claims
+        the suspect. `was_sent`: the caller has already sent the claim that starts at the run's position, and this claim
+        found nothing."""
         if prefetch and self.next_is_for_suspects and self._has_due_suspect(cursor):
             return []
         may_have_suspects = has_suspects is not False and not prefetch
@@ -88,8 +89,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """Call this after a claim that was made with `send` alone. If nothing was found, the next claim begins without
-        the position, except after a key scan."""
+        """Call this after a claim that was made with `send` alone. If this claim found nothing and was no key scan, the
+        next claim searches from the beginning of the queue, not from the position."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()

@@ -18,8 +18,9 @@ _LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], claimer: Claimer) -> bool:
-    """Returns False if an outcome can make its record due again: this transaction would not see that record as due, and
-    would end the run too early. Also returns False after a claim of suspects, and in a key scan (see QueuePosition)."""
+    """Returns False if an outcome can make its record due again: the transaction that writes this outcome would not see
+    the record as due, and would end the run too early. Also returns False after a claim of suspects, and in a key scan
+    (see QueuePosition)."""
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
     return is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
 

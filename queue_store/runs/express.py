@@ -5,10 +5,10 @@ settle         completes records with the outcome completed; claims the others a
 settle_again   does the same in a new transaction if the slice's own transaction was lost
 
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the rows,
-and runs claim a marked row in the normal way. So each record has at most one express attempt. A record that kills its
-process is isolated and gets a crash strike, just as without express slices. The mark lasts until somebody updates the
-row or vacuum freezes the row. Because vacuum can remove the mark, a flow has no express slices if one of its runs
-died within the last `SUSPICIOUS_SECONDS`.
+and runs claim a marked row in the normal way. So a record has at most one express attempt while the mark lasts. A
+record that kills its process is isolated and gets a crash strike, just as without express slices. The mark lasts until
+somebody updates the row or vacuum freezes the row. Because vacuum can remove the mark, a flow has no express slices if
+one of its runs died within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence
@@ -67,9 +67,9 @@ class HeldSlice:
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
     ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns what was written, and
-        the ids of the claimed records: all ids of the `rest`, or none if the run is dead. `is_last`: if nothing
-        is due, end the run and begin its successor in the same transaction. Raises the errors of
-        HeldConnection.transaction. A second call works like `settle_again`."""
+        the ids of the claimed records: all ids of the `rest`, or none if the run is dead. `is_last`: if no record is
+        due, also end the run and begin its successor in the same transaction. Raises the errors of
+        HeldConnection.transaction. A second call does what `settle_again` does."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -195,8 +195,8 @@ def write_held(
     *,
     patient: bool = True,
 ) -> tuple[Written, set[int]]:
-    """`end`: how the run ends in this transaction, if it may end. `written`: the outcomes that were written before, if
-    there are any. Unless `patient`, follow-up records wait only briefly for locks."""
+    """`end`: ends the run in this transaction; None if the run must go on. `written`: the outcomes that were written
+    before, if there are any. If `patient` is False, follow-up records wait only briefly for locks."""
     statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
     writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
     pipeline = cursor.connection.pipeline()

@@ -11,8 +11,9 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FairPart:
-    """`is_plenty`: counting stopped at its limit, so the fair part is `records` or more. `is_all`: no other process can
-    work on the flow at this moment, and `records` is the number of all due records at or after the run's position."""
+    """`is_plenty`: counting stopped at its limit, so the fair part is `records` or more. `is_all`: True if no other
+    process can work on the flow at this moment. Then `records` is the number of all due records at or after the run's
+    position."""
 
     records: int
     is_plenty: bool
@@ -22,8 +23,8 @@ class FairPart:
 def fair_part(run: Run, most_each: int) -> FairPart:
     """Returns how many due records the run's process may hold. Only records at or after the run's position count.
     `most_each`: the largest part that the caller can use. The records are shared among the processes that have a run of
-    the flow and the idle processes that serve the flow. The number of these processes is at most the flow's limit of
-    runs. Raises the errors of HeldConnection.transaction."""
+    the flow and the idle processes that serve the flow. At most as many processes count as the flow may have runs.
+    Raises the errors of HeldConnection.transaction."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

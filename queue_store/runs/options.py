@@ -9,8 +9,8 @@ from queue_store.records.record import Record, Written
 class RunOptions:
     """`max_retries`: how many attempts may follow the first one; at least 0. `record_class`: the class of the claimed
     records; a flow whose payloads have a type needs a class of its own. `first_slice`: the number of due records if the
-    run is to begin with an express slice, otherwise 0. But if the flow has suspects, other runs or no due record, the
-    run begins with a claim."""
+    run is to begin with an express slice, otherwise 0. Even then, the run begins with a claim if the flow has suspects,
+    other runs or no due record."""
 
     flow_name: str
     batch_size: int

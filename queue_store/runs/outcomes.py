@@ -52,9 +52,9 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """Like `outcome_statements`, for records that the run has locked but not claimed. The statements claim the `rest`.
-    For an outcome other than completed, the statements claim the record before they write the outcome. `run`: the
-    parameters of the claim."""
+    """Like `outcome_statements`, for records that the run has locked but not claimed. One statement claims and
+    completes the completed records. Another claims all other records, including `rest`, before their outcomes are
+    written. `run`: the parameters of a claim by the run."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]
     claimed = [*(o.record for o in others), *rest]
@@ -89,8 +89,8 @@ def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: 
 
 
 def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Written) -> None:
-    """Raises UnknownFlowError if somebody has deleted the flow of the follow-up record. The flow was still
-    registered when the handler called `context.enqueue`."""
+    """Raises UnknownFlowError if somebody deleted the flow of the follow-up record after the handler had called
+    `context.enqueue`."""
     _, what, celery_queue = row
     if what == "unknown flow":
         raise UnknownFlowError(
@@ -115,7 +115,8 @@ def read_all_written(
 
 
 def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:
-    """Add what one executed statement returned: `(id,)` or `(id, status)` for each record that it accepted."""
+    """Adds the rows that one executed statement returned to `written`. There is one row for each record whose outcome
+    the statement accepted: `(id,)` or `(id, status)`."""
     by_status = {
         "failed": written.failed_ids,
         "cancelled": written.cancelled_ids,
@@ -145,7 +146,7 @@ def unwritten(
     cursor: Cursor[Any], run: Mapping[str, Any], outcomes: Sequence[Outcome], written: Written
 ) -> list[Outcome]:
     """Call this after a COMMIT that may or may not have happened, before other statements. Adds to `written` what that
-    COMMIT wrote, and returns the outcomes that it did not write. `run`: the run's parameters."""
+    COMMIT wrote, and returns the outcomes that the COMMIT did not write. `run`: the run's parameters."""
     with cursor.connection.pipeline():
         cursor.execute(sql("runs/plan_once"), run)
         records = [outcome.record for outcome in outcomes]
@@ -210,7 +211,8 @@ def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
 
 
 def _results(outcomes: Sequence[Completed]) -> dict[str, Any]:
-    """If no record has a result, sends NULL instead of an array: `unnest` then returns NULL for each record."""
+    """If no record has a result, the parameter is NULL instead of an array of NULLs. `unnest` reads both as a NULL for
+    each record."""
     results = [o.result.decode() if o.result is not None else None for o in outcomes]
     return {"results": results if any(results) else None}
 

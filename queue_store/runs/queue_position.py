@@ -15,11 +15,11 @@ the cursors are dropped less often.
 
 A claim has to read even the records that wait for an earlier record of their order key. After a claim that found only
 records with order keys, the next claims scan from key to key (`uses_key_scan`), unless that claim was quick and found a
-full batch. The key scan ends when the cursors would have been dropped, or when no key has a due record.
+full batch. The key scan ends after the time that cursors are kept, or when no key has a due record.
 
 A claim of the key scan makes at most KEY_LIMIT steps, because there may be hundreds of thousands of keys whose first
-record is not due. If it has not seen all keys, it also looks at the keys of the latest two batches. So it goes on with
-the keys that have work. All other keys are found by the next scan of all records.
+record is not due. If these steps do not reach all keys, the claim also looks at the keys of the latest two batches. So
+the claim goes on with the keys that have work. The next scan of all records finds the other keys.
 """
 
 import time
@@ -36,7 +36,8 @@ from queue_store.records.record import Record
 from queue_store.runs.sessions import run_parameters
 
 LEVELS = tuple(range(10))
-# Earlier than any `scheduled_at`: the schema allows none before 2000, in the time zone of the session that migrated.
+# Earlier than any `scheduled_at`: the schema allows no `scheduled_at` before the year 2000 in the time zone of the
+# session that migrated.
 _BEGINNING = ("1999-12-30 00:00Z", 0)
 WALK_SHARE = 0.05  # the largest share of time for claims without a cursor
 LONGEST_PAUSE_SECONDS = 8.0  # so that a rescued record is found within twenty seconds
@@ -73,7 +74,8 @@ class QueuePosition:
 
     @property
     def next_is_aging(self) -> bool:
-        """Whether the next claim is an N-th claim (N is `aging_claims`)."""
+        """Whether the next claim begins with the level that has waited longest, as every `aging_claims`-th claim
+        does."""
         return (self._claim_count + 1) % self.aging_claims == 0
 
     def count_claim(self) -> None:

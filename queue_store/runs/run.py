@@ -3,8 +3,8 @@
 The protocol. A run is registered together with its first claim that finds records, or before its first express slice. A
 run holds a connection for its whole life. Each of its writes to a record is fenced by `(id, flow_instance_id,
 claim_number)`. A write for a record that was taken away from the run is refused, and the record's id is returned. If
-the COMMIT of a claim was interrupted, the run does not know which records it owns. Then the run must end, and rescue
-gives back its processing records.
+the COMMIT of a claim was interrupted, the run does not know which records it owns. In this case the run must end, and
+rescue gives back its processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -171,7 +171,7 @@ class Run:
         self, cursor: Cursor[Any], outcomes: Sequence[Outcome], *, again: bool = False, patient: bool = True
     ) -> Written:
         """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`. `again`: see
-        `write_again`. Unless `patient`, follow-up records wait only briefly for locks."""
+        `write_again`. If `patient` is False, follow-up records wait only briefly for locks."""
         written = Written()
         outcomes = unwritten(cursor, self.parameters, outcomes, written) if again else outcomes
         if statements := self.outcome_statements(outcomes):

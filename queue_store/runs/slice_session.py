@@ -40,8 +40,8 @@ MARK = b"default_transaction_read_only"  # see open_slice.sql
 
 
 class SliceSession:
-    """`execute` sends one statement and returns its rows, if it has any. `settings`: names of further settings to
-    restore."""
+    """`execute` sends one statement and returns its rows, if it has any. `settings`: the names of settings to restore
+    in addition to WATCHED_SETTINGS."""
 
     def __init__(
         self, execute: Execute, settings: Sequence[str] = (), idle_in_transaction_seconds: float | None = None
@@ -66,8 +66,9 @@ class SliceSession:
 
     def may_be_over(self, pgconn: PGconn) -> bool:
         """Whether the mark of the transaction (the setting MARK) has changed, as it does when the transaction ends.
-        This costs no round trip, because Postgres reports the change. A handler can change the mark, too, so call
-        `renew` to find out whether the transaction has ended."""
+        This check costs no round trip, because Postgres reports each change of MARK to the client. But a handler can
+        also change the mark itself. So after True, call `renew`, which finds out whether the transaction has really
+        ended."""
         return pgconn.parameter_status(MARK) != self._mark
 
     async def renew(self) -> bool:
@@ -87,7 +88,7 @@ class SliceSession:
         await self._execute(statement + b";" + and_then if and_then else statement, None)
 
     async def close(self) -> bool:
-        """Returns False if a handler ended the transaction and began another one. Nothing may be written in the new
+        """Returns False if a handler ended the transaction and began another one. The caller must not write in the new
         transaction."""
         await self.reset()
         parameters = {"slice": self._slice, "transaction": self._transaction}

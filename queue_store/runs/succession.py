@@ -42,7 +42,7 @@ def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, lis
 
 
 def _write_and_end(run: Run, outcomes: Sequence[Outcome]) -> Written:
-    """The run goes on if something is due or an outcome is refused."""
+    """Writes the outcomes and ends the run, unless something is due or an outcome is refused."""
     statements, written = run.outcome_statements(outcomes), Written()
     with succession(run) as end, run.held.transaction() as cursor:
         with end.pipeline(run.held.first_pipeline(cursor)):
@@ -96,7 +96,7 @@ class Succession:
             self._beginning.send(cursor, predecessor=run)
 
     def read(self) -> None:
-        """Call this after the pipeline. Removes the successor if it cannot begin, or if the run does not end."""
+        """Call this after the pipeline. Removes the successor if it cannot begin, or if the first run does not end."""
         self._is_ended = self._ending is not None and self._ending.fetchone() is not None
         if self._beginning is None:
             return
@@ -126,8 +126,9 @@ class Succession:
 
 @contextmanager
 def succession(run: Run) -> Generator[Succession]:
-    """Enter this before the transaction, and leave it after the COMMIT. `run.successor` is set if the successor has
-    begun, or may have begun."""
+    """Enter this context before the transaction begins, and leave it after the COMMIT. Afterwards, `run.successor` is
+    set if the successor has begun. It is also set if the answer to the COMMIT was lost, so that nobody knows whether
+    the successor has begun."""
     end = Succession(run)
     try:
         yield end
@@ -158,8 +159,8 @@ class _Beginning:
     def read(self) -> list[Record] | None:
         """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due
         or processing is stopped. Also returns None if the flow is paused, has suspects or has as many runs as it
-        allows, or if its batch size has changed. A run that begins with a slice cannot begin here if its flow has other
-        runs. If this method returns None, a new run of the flow tries to begin in its own transaction."""
+        allows, or if its batch size has changed. Also returns None if the run would begin with a slice, but its flow
+        has other runs. If this method returns None, a new run of the flow tries to begin in its own transaction."""
         right_size, has_suspects, slice_may_come_first = self._registering.fetchone() or (None, False, False)
         if right_size != self.run.batch_size or has_suspects:
             return None

@@ -1,9 +1,9 @@
 """The occurrences of the schedule. Each due time of an entry is one row, which one worker takes.
 
-A beat process only stores these rows and sends hints. It can safely store a row or send a hint again. If several
-occurrences of an entry were missed, only the latest one is executed. A new entry begins with its next due time. The
-worker of an occurrence sends heartbeats while it works. If this worker falls silent, another worker takes the
-occurrence over.
+A beat process only stores these rows and sends hints. No harm is done if a beat process stores a row or sends a hint
+twice. If several occurrences of an entry were missed, only the latest one is executed. A new entry begins with its next
+due time. The worker of an occurrence sends heartbeats while it works. If this worker falls silent, another worker takes
+the occurrence over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,9 +71,9 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 def skip_removed(cursor: Cursor[Any], entries: Sequence[str], late_seconds: float) -> None:
     """Skips the late occurrences whose entry is not in `entries`, the schedule of the leading beat. During a deploy,
-    some workers may still have the entry. So an occurrence is skipped only if it was due more than `late_seconds` ago,
-    and no worker has sent a heartbeat for it in the last `late_seconds`. Occurrences of recurring flows are never
-    skipped here."""
+    some workers may still have an older schedule with the entry. So an occurrence is skipped only if it was due more
+    than `late_seconds` ago, and no worker has sent a heartbeat for it in the last `late_seconds`. Occurrences of
+    recurring flows are never skipped here."""
     parameters = {"entries": list(entries), "late_seconds": late_seconds}
     cursor.execute(sql("schedule/skip_removed_occurrences"), parameters)
 

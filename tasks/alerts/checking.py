@@ -32,7 +32,8 @@ def check_queue(
     database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
 ) -> CheckResult:
     """With `notify=False` this check neither stores alerts nor sends anything. `process_kind`: the kind of this
-    process. Operators see this kind next to the contacts to which this process has channels.
+    process, which is stored with each contact to which this process has a channel. So operators see which kind of
+    process can notify the contact.
 
     If the database cannot be reached, does not answer or takes no writes, this problem is the only finding. With
     `notify=True`, the contacts are notified of this finding. Raises SchemaVersionError if the schema must be

@@ -19,8 +19,8 @@ _busy: set[str] = set()
 def fan_out_to_contacts(call: Callable[[str], T], contacts: Iterable[str]) -> dict[str, T]:
     """Run `call` for each contact in a thread of its own, and return the results by contact.
 
-    The results do not include a contact whose call raises an error or has not ended after SECONDS. Until that call has
-    ended, this function makes no new call for the contact.
+    The results do not include a contact whose call raises an error, has not ended after SECONDS, or gets no thread.
+    Until that call has ended, this function makes no new call for the contact.
     """
     started = {contact: _start(call, contact) for contact in contacts if contact not in _busy}
     ended = wait(started.values(), SECONDS).done
@@ -43,4 +43,10 @@ def _start(call: Callable[[str], T], contact: str) -> Future[T]:
             _busy.discard(contact)
 
     _busy.add(contact)
-    return start_call(run, thread_name=f"alert to {contact}")
+    try:
+        return start_call(run, thread_name=f"alert to {contact}")
+    except RuntimeError as error:  # the system has no thread left; the next call tries again
+        _busy.discard(contact)
+        failed = Future[T]()
+        failed.set_exception(error)
+        return failed

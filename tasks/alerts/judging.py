@@ -32,7 +32,7 @@ class Judgement:
     """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
     answered. `held_keys`: the keys of alerts that cannot be judged while processing is stopped. These alerts are not
     changed. `reads_broker` is False in a process without the URL of a broker. `takes_writes` is False on a standby or a
-    read-only server. Findings from such a server may be out of date."""
+    read-only server. The findings of a judgement on such a server can be out of date."""
 
     judged_at: datetime
     findings: list[Finding]

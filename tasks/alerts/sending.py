@@ -76,8 +76,8 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
-    """Sends the message over all channels that this process has to the contact. Returns None if at least one channel
-    worked, and otherwise all problems."""
+    """Sends the message to the contact, over each channel that this process's settings list for the contact. Returns
+    None if at least one channel worked, and otherwise all problems."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
     if not channels:

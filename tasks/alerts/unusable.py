@@ -17,10 +17,11 @@ from .sending import deliver, reachable_contacts
 
 UNREACHABLE = "database_unreachable"
 TAKES_NO_WRITES = "database_takes_no_writes"
-# A process that cannot use the database reports the problem again within QUIET_SECONDS. Other processes of the machine
-# may be able to connect, for example if the server has too few connections for all processes. If such a process does
-# not check the queue, it reports the end of the problem only after QUIET_SECONDS without a report. A process whose
-# login may not be the sentinel waits for QUIET_SECONDS, and then reports the end.
+# A process that cannot use the database reports the problem at least every QUIET_SECONDS. Other processes of the
+# machine may be able to connect, for example if the server has too few connections for all processes. A process that
+# can connect, but does not check the queue, reports the end of the problem only after QUIET_SECONDS without a report of
+# the problem. A process whose login is not allowed to be the sentinel waits for QUIET_SECONDS once, reports the end,
+# and checks nothing any more.
 QUIET_SECONDS = 60.0
 _BACK = {
     UNREACHABLE: "The database can be reached again.",

@@ -1,8 +1,7 @@
 """Posts JSON to a URL that an operator configured, and prevents requests to our own network.
 
-The host name is resolved once. The address that was found is checked, and the connection goes to exactly this
-address. Plain http and private addresses are refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not
-followed.
+The host name is resolved only once. The resulting address is checked, and the connection goes to exactly this address.
+Plain http and private addresses are refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not followed.
 """
 
 import http.client

@@ -96,7 +96,8 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def deadline(self) -> datetime | None:
-        """When the attempt is stopped, by this host's clock; None without a time limit."""
+        """The time at which the attempt will be stopped, by this host's clock. None if the attempt has no time
+        limit."""
         remaining = self.remaining_seconds
         return None if remaining is None else datetime.now(UTC) + timedelta(seconds=remaining)
 

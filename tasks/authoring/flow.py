@@ -103,7 +103,8 @@ class Flow:
     def needs_main_thread(self) -> bool:
         """Whether the flow's handler needs the main thread, because it has a soft time limit. A signal can interrupt
         only handlers in the main thread. Runs that a hint starts use the main thread. So an idle process that finds
-        work for the flow sends a hint. If no hint can be sent, the handler runs in the thread that found the work."""
+        work for the flow sends a hint, and does not begin a run. If no hint can be sent, the handler runs in the thread
+        that found the work."""
         return False
 
     @property
@@ -133,5 +134,5 @@ class Flow:
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
 
     def retry_policy(self, error: BaseException) -> RetryPolicy | None:
-        """The policy for this error. None if the flow's own back-off decides."""
+        """The policy for this error. None if there is no such policy, so that the flow's own back-off decides."""
         return policy_of(self.retry_on, error)

@@ -71,8 +71,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """Let `load_flows` also load the tasks of this application, after the import of all modules. The reference to the
-    application is weak, so it does not keep the application alive."""
+    """After this call, `load_flows` also loads the tasks of this application, as soon as it has imported all modules.
+    The reference to the application is weak, so it does not keep the application alive."""
     _applications.append(ref(application))
 
 

@@ -39,12 +39,12 @@ def for_an_occurrence() -> Generator[None]:
 
 
 def may_wake() -> bool:
-    """Whether a message may start a task here. False in the main process of a worker: there, Celery itself calls the
-    tasks that a message names as errbacks."""
+    """Whether a message may start a task here. False in the main process of a worker. There, Celery itself calls any
+    task that a message names as an errback (a task to call after an error)."""
     return _place is not Place.MAIN_PROCESS
 
 
 def may_act() -> bool:
-    """Whether a scheduled task may run here. In a worker, such a task runs only for an occurrence. Elsewhere it always
-    runs, because no message can start it there."""
+    """Whether a scheduled task may run here. In a worker, such a task runs only for an occurrence. Outside of a worker,
+    such a task always runs, because no message can start it."""
     return _place is Place.ELSEWHERE or _occurrence.get()

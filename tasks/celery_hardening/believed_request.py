@@ -17,8 +17,8 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """A request that ignores the sender's time limit. At the limit, Celery would end a process that is working on
-    records."""
+    """A request that ignores the sender's time limit. Otherwise, Celery would end the process at this limit, even while
+    the process works on records."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
@@ -26,8 +26,9 @@ class UnlimitedRequest(Request):
         super().__init__(message, headers=believed, **options)
 
     def revoked(self) -> bool:
-        """Celery calls this method after it has reserved a place in the pool. If the method returns True, Celery frees
-        the place. An error here would block the place for as long as the worker lives."""
+        """Celery calls this method after it has reserved a place in the pool for the message. If the method returns
+        True, Celery drops the message and frees the place. If this method raised an error, the place would stay
+        reserved for as long as the worker lives."""
         try:
             return super().revoked()
         except Exception:
@@ -42,9 +43,10 @@ class OwnRequest(UnlimitedRequest):
     memory until the ETA. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. If the
     arguments hold a payload, the request hides them wherever Celery shows arguments.
 
-    A message that wakes a worker never expires here. Celery compares the sender's clock with this host's. If this
-    host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm, because
-    its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender set.
+    This class ignores the expiry of a message that wakes a worker. Celery compares the sender's clock with this host's.
+    If this host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm,
+    because its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender
+    set.
 
     If a child ends while it enqueues a record, Celery gives the message back to the broker. If a message ends
     MOST_ENDS children, this class drops the message instead, and keeps a note of it in the quarantine."""

@@ -8,9 +8,9 @@ LIMITS_HEADER = "limits_in_child"
 
 
 class OtherRequest(UnlimitedRequest):
-    """The request has no time limit in the pool. At the limit, Celery's pool would end the whole process, together with
-    any run in that process. The child itself applies the limits that the message names: see
-    tasks/background/other_tasks.py."""
+    """Celery's pool applies no time limit to this request. Otherwise, the pool would end the whole process at the
+    limit, together with any run in that process. Instead, the child itself applies the limits that the message names:
+    see tasks/background/other_tasks.py."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         said = dict(message.headers if headers is None else headers)

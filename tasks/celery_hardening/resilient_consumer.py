@@ -158,8 +158,9 @@ class ResilientConsumer(Consumer):
         transport.on_readable = on_readable
 
     def _maintain_pool(self) -> None:
-        """Replaces dead children. Celery tells its pool about the hub only after the first connection. But a pool that
-        does not know the hub would never read from a replacement, and never give it a message."""
+        """Replaces dead children. A pool reads from a new child, and gives it messages, only if the pool knows the hub.
+        Celery itself tells the pool about the hub only after the first connection, so this method tells the pool
+        earlier."""
         pool: Any = self.pool
         maintain_pool = getattr(pool, "maintain_pool", None)
         if maintain_pool is None:
@@ -170,8 +171,8 @@ class ResilientConsumer(Consumer):
 
     def _trust_new_children(self) -> None:
         """Makes Celery forget which children it still waits for. Celery kills a child whose first message it has not
-        read in time. Without an event loop, Celery reads no messages of children, so it would kill each child that was
-        started a while ago."""
+        read in time. While no event loop runs, Celery reads no messages of children. So when the loop begins, Celery
+        would kill each child that was started a while before."""
         waiting = getattr(getattr(self.pool, "_pool", None), "_waiting_to_start", None)
         if waiting:
             waiting.clear()

@@ -27,7 +27,7 @@ FIRST_LINE_LENGTH = 300
     type=click.Choice(LEVELS[1:]),
     default=LEVELS[1],
     show_default=True,
-    help="Exit with 0 if every finding is below this level. Use this for probes that only distinguish 0 from failure.",
+    help="Exit with 0 if every finding is below this level. Use this if a probe treats all exit codes but 0 alike.",
 )
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")

@@ -43,7 +43,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 
     Workers go on processing. The command also waits for transactions that enqueued before the stop, and for those whose
     snapshot may be older than the stop. Exits with 0 when the flow is empty, and with 4 when the timeout passes first.
-    In both cases, ingestion stays stopped afterwards. To allow ingestion again, call queuectl resume FLOW --ingestion.
+    Ingestion stays stopped even after the command has ended. To allow ingestion again, call queuectl resume FLOW
+    --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
@@ -82,8 +83,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait. Also returns how many open transactions
-    wrote to the queue before the stop, or may not see the stop."""
+    """Returns the counts of unfinished records at the end of the wait. Also returns how many transactions are still
+    open that wrote to the queue before the stop, or whose snapshot may be older than the stop."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)

@@ -70,8 +70,8 @@ def meaning_of(error: Exception) -> Failure | None:
 
 
 def _not_utf8(error: Exception, arguments: Sequence[str]) -> Failure | None:
-    """Finds the argument that is not UTF-8. A path may hold any byte. All other text goes to the database, whose driver
-    raises UnicodeEncodeError for text that was not UTF-8."""
+    """Finds the argument that is not UTF-8. A path may hold any byte. Every other argument goes to the database, and
+    the driver raises UnicodeEncodeError if the argument is not UTF-8."""
     if not isinstance(error, UnicodeEncodeError):
         return None
     actor = os.environ.get("QUEUECTL_ACTOR", "")

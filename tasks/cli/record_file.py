@@ -31,10 +31,10 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """A file that is read once, line by line. `encode` and `check` depend on the type of the payloads. Without
-    `skip_invalid`, no record is returned after the first invalid line, and reading ends after PROBLEMS_LOOKED_FOR
-    invalid lines. `is_torn`: the end of an invalid CSV record is unknown, so no later line is read. Then the whole
-    file is refused, even with `skip_invalid`."""
+    """A file that is read once, line by line. The caller sets `encode` and `check` to functions for the payloads of its
+    flow. Without `skip_invalid`, no record is returned after the first invalid line, and reading ends after
+    PROBLEMS_LOOKED_FOR invalid lines. `is_torn`: the end of an invalid CSV record is unknown, so no later line is read,
+    and the whole file is refused, even with `skip_invalid`."""
 
     file: BinaryIO
     file_format: str
@@ -178,8 +178,9 @@ class RecordFile:
                     self._problem(first_line, f"has {len(row)} fields, but the header has {len(header)}")
 
     def _not_csv(self, first_line: int, error: csv.Error) -> None:
-        """A record without a quote ends with its line. If the record has a quote, the beginning of the next record is
-        unknown: a field in quotes can have several lines."""
+        """If the record contains no quote, it ends with its line, so the next record begins on the next line. If it
+        contains a quote, the beginning of the next record is unknown, because a field in quotes can have several
+        lines."""
         self._is_utf8()
         self.is_torn = self.line_number > first_line or '"' in self._last_line
         end = ". The end of this record is unknown, so no later line was read" if self.is_torn else ""

@@ -22,7 +22,7 @@ from .frame import (
 @click.option(
     "--processing",
     is_flag=True,
-    help="Stop claiming records, in the whole cluster. Records whose handlers are running finish.",
+    help="Stop claiming records, in the whole cluster. Handlers that are already running go on to their end.",
 )
 @click.option("--all", "everything", is_flag=True, help="Stop ingestion and processing of all flows.")
 @reason_option

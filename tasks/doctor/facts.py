@@ -33,7 +33,7 @@ PREPARED_SECONDS = 300.0
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
     """`clock_ahead_seconds`: how far this host's clock is ahead of the database's. The figure is negative if this
-    host's clock is behind. The figure is 0 if the difference is smaller than the time that the query took.
+    host's clock is behind. The figure is 0 if the clocks differ by less than the time that the query took.
     `schema_problem`: why this code cannot work with the schema. `pooler`: the settings that PgBouncer shows. `pooler`
     is empty if PgBouncer shows no settings, and None if there is no PgBouncer."""
 

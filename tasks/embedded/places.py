@@ -1,9 +1,9 @@
 """Finds directories for the data and programs of the embedded servers. The user that the servers run as can enter
 these directories.
 
-Postgres refuses to run as root. If root starts the servers, they run as an unprivileged user. That user may not be
-able to enter root's home. The permissions of a private directory are never widened. Instead, files that would be in a
-private directory are put elsewhere.
+Postgres refuses to run as root. If root starts the servers, they run as an unprivileged user. Usually, an unprivileged
+user cannot enter root's home. The permissions of a private directory are never widened. Instead, files that would be in
+a private directory are put elsewhere.
 """
 
 import hashlib
@@ -40,9 +40,9 @@ def server_user() -> ServerUser | None:
 
 
 def data_directory(wanted: Path) -> Path:
-    """Returns the wanted directory. If root starts the servers and their user could not enter the wanted directory,
-    returns a directory under /var/tmp instead. The name of the directory under /var/tmp is derived from the path of the
-    wanted directory."""
+    """Returns the wanted directory. If root starts the servers, they run as another user. If this user could not enter
+    the wanted directory, returns a directory under /var/tmp instead. The name of the directory under /var/tmp is
+    derived from the path of the wanted directory."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -59,8 +59,8 @@ def written_environment(wanted: Path = Path(".data")) -> Path | None:
 
 
 def advice_on_addresses(problems: Sequence[str]) -> str:
-    """Says how to read the addresses that `queuectl up` has written. Returns "" if no URL is missing, or if
-    `queuectl up` has written no addresses."""
+    """Says how to read the addresses that `queuectl up` has written. Returns "" unless a URL is missing and `queuectl
+    up` has written addresses."""
     if not any("_URL" in problem and " is missing" in problem for problem in problems):
         return ""
     file = written_environment()

@@ -111,7 +111,7 @@ class EmbeddedPostgres:
         earlier = self._earlier_server(int(lines[0]))
         if earlier is not None:
             _end(earlier)
-        # The pid in this file may belong to another program by now. Postgres would then refuse to start, so the file is
+        # If the pid in this file belongs to another program by now, Postgres would refuse to start. So the file is
         # removed.
         pid_file.unlink(missing_ok=True)
 

@@ -28,7 +28,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`records` and `replica_lag_seconds` are None while the replica does not answer. Without a replica, only
+    """`records` and `replica_lag_seconds` are None while the replica does not answer. If no replica is configured, only
     `replica_lag_seconds` is None."""
 
     fleet: Fleet

@@ -61,8 +61,8 @@ def read_broker() -> BrokerReading | None:
 
 
 def _error_reply(client: Any) -> str | None:
-    """Returns the error with which the broker answers a write. None if the write succeeds or the broker does not
-    answer."""
+    """Writes a key, and returns the error that the broker answers. Returns None if the broker answers with no error, or
+    does not answer."""
     from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
     try:

@@ -46,8 +46,8 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
     """Returns how many containers are needed to process all waiting records within an hour: ceil(waiting /
-    (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Records that are due later do not count as
-    waiting. Nor do the records of a flow that is stopped, or that is in `Snapshot.waiting_for_keys`."""
+    (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Three kinds of records do not count as waiting: records
+    that are due later, records of a stopped flow, and records of a flow in `Snapshot.waiting_for_keys`."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 
@@ -62,9 +62,9 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """Fits a line to the number of records enqueued each day. `days_until_limit` is the number of days until that line
-    reaches the capacity. The number is 0 if the capacity is already reached, and None if there are too few days or no
-    growth."""
+    """Fits a line to the number of records enqueued each day. `days_until_limit` is the number of days until the fitted
+    line reaches `capacity_per_day`. The number is 0 if the capacity is already reached, and None if there are too few
+    days or no growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),

@@ -22,8 +22,8 @@ def remember_failure(database_name: str, attempts: int) -> None:
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Stores a success and the failures before it. Returns the success rate of the last day in percent, or None if the
-    samples cannot be stored. Never raises."""
+    """Stores a successful connection check, and the failed checks that were not stored yet. Returns the success rate of
+    the last day in percent, or None if the samples cannot be stored. Never raises."""
     failures = unnoted.get(database.name, deque[int]())
     try:
         with database.transaction() as cursor:

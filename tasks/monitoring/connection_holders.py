@@ -31,7 +31,8 @@ def remember(settings: ProcessorSettings, database_name: str, server: ServerRead
 
 
 def last_known(settings: ProcessorSettings, database_name: str) -> str:
-    """Returns a sentence about the stored holders. If none are stored, the sentence says so."""
+    """Returns a sentence that names the connection holders that this machine stored last, or says that this machine
+    knows no holders."""
     state = StateFile(settings, database_name, KIND).read()
     try:
         at = datetime.fromisoformat(state["at"])

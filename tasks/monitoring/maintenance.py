@@ -40,8 +40,8 @@ def distributed_system_maintenance(
     rows that the operation has affected so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
-    reset, if their flows allow another attempt. Records of Celery tasks stay failed. Raises ValueError for wrong
-    arguments, MaintenanceError if the same operation is running already, and DatabaseUnavailableError.
+    reset, if their flows allow another attempt. Failed records of Celery tasks are not reset. Raises ValueError for
+    wrong arguments, MaintenanceError if the same operation is running already, and DatabaseUnavailableError.
     """
     settings = load_processor_settings()
     timeout_hours = (

@@ -29,7 +29,13 @@ from queue_store.readings.trends import (
     read_depths,
 )
 from queue_store.readings.waiting_for_keys import GRACE_SECONDS, read_flows_waiting_for_keys
-from queue_store.readings.windows import RecentOutcomes, Window, read_recent_outcomes, read_window
+from queue_store.readings.windows import (
+    RecentOutcomes,
+    Window,
+    read_claimable_seconds,
+    read_recent_outcomes,
+    read_window,
+)
 from queue_store.settings import ProcessorSettings
 
 from .broker import BrokerReading
@@ -44,11 +50,13 @@ BACKLOG_RECORDS = 500
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`recent`: the outcomes of each registered flow that is not stopped and whose oldest due record has waited for at
-    least ten minutes. The outcomes are counted over this wait, but at most over the last hour. `waiting_for_keys`: the
-    flows that would have a low rate or a backlog, but in which no due record can be claimed. Each due record of such a
-    flow waits for an earlier record of its order_key. Records that became due in the last minute do not count. `recent`
-    leaves these flows out, and their records do not count as waiting in `depths`. `schedule` and `broker` are None if
-    they were not read."""
+    least ten minutes. The outcomes are counted over this wait, but at most over the last hour. Counting begins later if
+    the flow could claim nothing for a part of the wait, for example during a stop. `judged_later`: the flows that
+    `recent` leaves out because their counting began less than ten minutes ago. `waiting_for_keys`: the flows in which
+    no due record can be claimed, and which otherwise would be reported for a low rate or a backlog. Each due record of
+    such a flow waits for an earlier record of its order_key. Records that became due in the last minute do not count.
+    `recent` leaves these flows out, and their records do not count as waiting in `depths`. `schedule` and `broker` are
+    None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -68,6 +76,7 @@ class Snapshot:
     depths: list[Depth]
     connection_success: ConnectionSuccess
     waiting_for_keys: frozenset[str] = frozenset()
+    judged_later: frozenset[str] = frozenset()
     contacts: list[Contact] = field(default_factory=list[Contact])
     unheard: UnheardAlerts = field(default_factory=UnheardAlerts)
     violations: list[Violation] = field(default_factory=list[Violation])
@@ -105,7 +114,7 @@ def take_snapshot(
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
         baselines = read_baselines(cursor)
-        recent, waiting_for_keys = _read_rates(cursor, settings, flows, baselines)
+        recent, judged_later, waiting_for_keys = _read_rates(cursor, settings, flows, baselines)
         return Snapshot(
             settings=settings,
             response_time_ms=response_time_ms,
@@ -115,6 +124,7 @@ def take_snapshot(
             day=read_window(cursor, DAY_SECONDS, with_histograms=with_percentiles_of_day),
             recent=recent,
             waiting_for_keys=waiting_for_keys,
+            judged_later=judged_later,
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
@@ -131,18 +141,32 @@ def take_snapshot(
         )
 
 
+def _read_windows(cursor: Cursor[Any], flows: list[FlowCounts]) -> tuple[dict[str, float], frozenset[str]]:
+    """Returns the time over which the rate of each flow is judged, and `judged_later` of the snapshot."""
+    waited = {f.flow_name: seconds for f in flows if (seconds := rate_window_seconds(f)) is not None}
+    if not waited:
+        return {}, frozenset()
+    claimable = read_claimable_seconds(cursor, list(waited), HOUR_SECONDS)
+    windows = {
+        name: min(seconds, claimable.get(name, seconds) // 60 * 60) for name, seconds in waited.items()
+    }
+    judged_later = frozenset(name for name, seconds in windows.items() if seconds < RATE_MINIMUM_SECONDS)
+    return {name: seconds for name, seconds in windows.items() if name not in judged_later}, judged_later
+
+
 def _read_rates(
     cursor: Cursor[Any],
     settings: ProcessorSettings,
     flows: list[FlowCounts],
     baselines: Mapping[str, Baseline],
-) -> tuple[dict[str, RecentOutcomes], frozenset[str]]:
-    """Returns `recent` and `waiting_for_keys` of the snapshot. Only flows with few outcomes or many due records are
-    searched for a record that can be claimed, because only these flows can have a low rate or a backlog."""
-    windows = {f.flow_name: seconds for f in flows if (seconds := rate_window_seconds(f)) is not None}
+) -> tuple[dict[str, RecentOutcomes], frozenset[str], frozenset[str]]:
+    """Returns `recent`, `judged_later` and `waiting_for_keys` of the snapshot. Only flows with few outcomes or many due
+    records, and those that are judged later, are searched for a record that can be claimed. No other flow can have a
+    low rate or a backlog."""
+    windows, judged_later = _read_windows(cursor, flows)
     recent = read_recent_outcomes(cursor, windows)
     due = {f.flow_name: f.due for f in flows}
-    suspected = [
+    suspected = [*judged_later] + [
         name
         for name, found in recent.items()
         if settings.alert_thresholds.judge("processing_rate", found.outcomes_per_hour, name)
@@ -150,12 +174,16 @@ def _read_rates(
         or due[name] > BACKLOG_RECORDS
     ]
     waiting = frozenset(read_flows_waiting_for_keys(cursor, suspected, grace_seconds=GRACE_SECONDS))
-    return {name: found for name, found in recent.items() if name not in waiting}, waiting
+    return (
+        {name: found for name, found in recent.items() if name not in waiting},
+        judged_later - waiting,
+        waiting,
+    )
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:
-    """Returns the time over which the rate of a flow is judged: the time that due work has waited, but at most an
-    hour. None if the flow has no rate to judge."""
+    """Returns the longest time over which the rate of a flow is judged: the time that due work has waited, but at most
+    an hour. None if the flow has no rate to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
     if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None

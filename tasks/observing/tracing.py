@@ -168,8 +168,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Exports the last spans before the process ends. Waits for a few seconds at most. Otherwise the exporter would
-    try until its own time limit and delay the end of the process."""
+    """Exports the last spans before the process ends. Waits for a few seconds at most. The exporter's own time limit is
+    longer, and would delay the end of the process."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

@@ -49,8 +49,9 @@ def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Cancel the records with these ids, or all pending records that a search finds. A running record is asked to stop
-    if the browser sent its id. If a worker has claimed a record since the search, the record is skipped."""
+    """Cancel the records with these ids, or all pending records that a search finds. If the browser sent the id of a
+    processing record, this record is asked to stop. If a worker has claimed a record since the search, the record is
+    skipped."""
     ids, search = _meant(arguments, "pending")
     pending_only = bool(search)
     skipped = NOT_PENDING if pending_only else NOT_CANCELLED
@@ -99,8 +100,8 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
     """Move the pending and failed records of an unregistered flow name to the registered flow `to_flow`. A pending
-    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run needs no `to_flow`.
-    Without `to_flow`, it does not know which records would stay."""
+    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run needs no `to_flow`, but without
+    `to_flow` it cannot say which records would stay."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     would = _movable(name, to_flow)
     if arguments.switch("dry_run"):

@@ -1,4 +1,4 @@
-"""The arguments that a browser sent. They are checked before any other code uses them."""
+"""The arguments that a browser sent, checked before any other code uses them."""
 
 import re
 from collections.abc import Mapping

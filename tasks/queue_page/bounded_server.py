@@ -15,8 +15,9 @@ SOCKET_OF_ALL, SOCKET_OF_THE_GROUP = 0o777, 0o660
 
 
 def bounded_server(application: Flower) -> int | None:
-    """Listens on the address or socket of Flower's options. Returns the port, or None for a socket in the file
-    system. If no login is configured, only the owner and the group of this socket may use it."""
+    """Starts Flower's server on the socket file that Flower's options name, or else on their address and port. Returns
+    the port, or None for a socket file. If no login is configured, only the owner and the group of the socket file may
+    use it."""
     keep_what_is_loaded()
     options = application.options
     server = HTTPServer(

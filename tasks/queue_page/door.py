@@ -84,7 +84,8 @@ class BehindTheDoor(tornado.web.RequestHandler):
 
 
 def install_door(handlers: list[Any], settings: dict[str, Any]) -> None:
-    """Puts all handlers behind the door. Call this before Flower's application is built."""
+    """Puts this module's access checks in front of all handlers of Flower. Call this before Flower's application is
+    built."""
     handlers[:] = [_behind_the_door(entry) for entry in handlers]
     settings["static_handler_class"] = guarded(StaticFileHandler)
     settings["xsrf_cookie_kwargs"] = {"samesite": "Strict"}
@@ -114,8 +115,8 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Creates a request handler of the login provider's class, as Flower's LoginHandler does. The new handler is
-    behind the door."""
+    """Creates a request handler of the login provider's class, as Flower's LoginHandler does, but with the headers of
+    BehindTheDoor. This handler needs no login."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)

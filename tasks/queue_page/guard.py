@@ -45,8 +45,8 @@ def login_name(handler: Any) -> str:
 
 
 def _user(handler: Any) -> Any:
-    """Returns the user, or None if nobody is logged in. Raises HTTPError for a wrong login. Flower compares logins
-    with `hmac`, which raises TypeError if one of them is not ASCII. Such a login counts as wrong."""
+    """Returns the user, or None if nobody is logged in. Raises HTTPError for a wrong login. A login that is not ASCII
+    counts as wrong: Flower compares logins with `hmac`, which raises TypeError for such a login."""
     try:
         return handler.current_user
     except TypeError:

@@ -143,8 +143,8 @@ class ActionHandler(JsonHandler):
         self.action = action
 
     def check_xsrf_cookie(self) -> None:
-        """Flower skips the check of the XSRF cookie for requests that carry a password. Here all requests are
-        checked, because a browser also sends the password when another site causes the request."""
+        """Flower skips the check of the XSRF cookie for requests that carry a password. This handler checks the cookie
+        of every request, because a browser also sends the password when another site causes the request."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
 
     async def post(self) -> None:

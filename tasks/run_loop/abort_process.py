@@ -29,8 +29,8 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 OTHER_WORK_SECONDS = 10.0
-# For this part of the lease, the outcomes may wait for the locks that their follow-up records need. The wait is short,
-# because the waiting thread may be the one that sends the heartbeats.
+# The part of the lease during which the outcomes may wait for the locks that their follow-up records need. The wait is
+# short, because the waiting thread may be the one that sends the heartbeats.
 PART_OF_LEASE = 0.3
 LOOK_SECONDS = 0.05
 REASON = "a handler did not stop at its time limit, so its process ended"
@@ -94,9 +94,10 @@ def _settle(
 
 def _wait_for_other_work(services: WorkerServices, current: CurrentRun, locks: ExitStack) -> None:
     """Wait for work that another thread of this process began earlier, but not for longer than OTHER_WORK_SECONDS.
-    Keeps the locks that were taken, so that no further work begins."""
+    Keeps each lock that it gets, so that no other work begins in this process."""
     ends_at = time.monotonic() + OTHER_WORK_SECONDS
-    # If the run is in the main thread, the main thread's task is the run's own.
+    # The main thread holds `task_lock` while it executes a task. If the run is in the main thread, this task is the
+    # run's own.
     is_in_the_main_thread = current.thread_id == threading.main_thread().ident
     if not is_in_the_main_thread and services.task_lock.acquire(timeout=OTHER_WORK_SECONDS):
         locks.callback(services.task_lock.release)

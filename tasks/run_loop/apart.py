@@ -2,7 +2,8 @@
 
 A record fails if the database refuses its outcome or its follow-up record, if the flow of its follow-up record is gone,
 or if another transaction holds the lock of its follow-up record for too long. The outcomes of all other records are
-written without delay. Any other error of the database charges no record, and is raised after all outcomes were tried.
+written without delay. Any other error of the database charges no record. It is raised after the attempt to write each
+outcome.
 """
 
 import random
@@ -40,11 +41,12 @@ def write_apart(
     may_wait: Callable[[], bool],
 ) -> None:
     """`write`: writes outcomes in one transaction, unless they were written before. While `may_wait` returns True, an
-    outcome whose write meets a conflict is tried again. After that, each outcome has one last try. An outcome with
-    follow-up records has at least two tries, because each try waits only briefly for a lock. If an outcome cannot be
-    written, and its failure cannot be written either, the other outcomes are still tried. Then the first such error is
-    raised. If the own rows of two records are still locked at their last tries, no further outcome is tried, because
-    each such try can take the whole `lock_timeout`."""
+    outcome whose write meets a conflict is tried again. When `may_wait` returns False, each outcome has one last try.
+    An outcome with follow-up records has at least two tries, because each try waits only briefly for a lock. If neither
+    the outcome of a record nor a failure in its place can be written, the other outcomes are still tried. At the end,
+    the first error of an outcome that could not be written is raised. If the rows of two of the records are still
+    locked at their last tries, the function raises at once and tries no further outcome, because each such try can take
+    the whole `lock_timeout`."""
     parts, pause_seconds, unwritable = _parts(outcomes), PAUSE_SECONDS, list[Exception]()
     is_first_round = True
     while parts:
@@ -88,8 +90,9 @@ def _fail(
 
 
 def _parts(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
-    """The first part has all outcomes without follow-up records, and each other outcome is a part of its own. If all
-    outcomes have follow-up records, or none has, each outcome is a part of its own."""
+    """If only some outcomes have follow-up records, the outcomes without them form the first part, and each other
+    outcome is a part of its own. If all outcomes have follow-up records, or none has, each outcome is a part of its
+    own."""
     following = [[outcome] for outcome in outcomes if has_follow_ups([outcome])]
     plain = [outcome for outcome in outcomes if not has_follow_ups([outcome])]
     if plain and following:

@@ -145,8 +145,8 @@ class Attempts:
         error: BaseException,
         transaction: GivenTransaction | None = None,
     ) -> Outcome:
-        """Returns the outcome of an attempt that raised this error. If the handler is not to blame, passes on the
-        error that `transaction.charged` raises."""
+        """Returns the outcome of an attempt that raised this error. If the handler is not to blame, raises the error of
+        `transaction.charged` instead of returning an outcome."""
         try:
             if transaction is not None:
                 error = transaction.charged(error)
@@ -211,7 +211,7 @@ class Attempts:
 
 
 def _checked_delay(wish: SnoozeRecord) -> float:
-    """Raises an error unless Postgres can add this delay to the present time. A handler may set any value."""
+    """A handler can set any delay. Raises an error unless Postgres can add this delay to the present time."""
     return SnoozeRecord(float(wish.delay_seconds)).delay_seconds
 
 

@@ -99,9 +99,9 @@ class CallsInTransaction:
         with_savepoints: bool,
     ) -> list[Outcome]:
         """If a record fails in a slice without savepoints, raises RollBackError. If the handler is not a batch handler,
-        the slice is then usually done again with savepoints. With savepoints, the settings of the session are restored
-        before each further record. So no later record loses an attempt because of settings that the handler changed for
-        an earlier record."""
+        the slice is then usually done again with savepoints. If a slice has savepoints, the settings of the session are
+        restored before each further record. So no later record loses an attempt because of settings that the handler
+        changed for an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):
@@ -126,8 +126,8 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> None:
-        """Keeps the rows of the call, or rolls back to the savepoint. Raises RollBackError if a record failed and there
-        is no savepoint, or if the handler replaced the transaction."""
+        """Keeps the rows of the call. If a record failed, rolls back to the savepoint, or raises RollBackError if there
+        is no savepoint. Also raises RollBackError if the handler replaced the transaction."""
         driver = opened.driver
         if with_savepoints and driver.pgconn.transaction_status == TransactionStatus.INERROR:
             await opened.execute(ROLL_BACK)
@@ -143,8 +143,9 @@ class CallsInTransaction:
     ) -> None:
         """If the handler ended the transaction and began another one, raises RollBackError, and the record fails.
         Closes the session, because the handler may have changed it and committed the changes. If the slice went on in
-        the new transaction, a later handler could commit rows without the outcomes of the records. A batch handler is
-        called only once in a slice. If that call succeeds, `SliceSession.close` detects the new transaction."""
+        the new transaction, a later handler could commit rows without the outcomes of the records. After a batch
+        handler that succeeded, this method is not called: no other handler follows in the slice, and
+        `SliceSession.close` detects the new transaction."""
         can_ask = opened.driver.pgconn.transaction_status == TransactionStatus.INTRANS
         if can_ask and await session.renew():
             return

@@ -84,9 +84,9 @@ class ConcurrentExecution:
 
     def _claim(self) -> Sequence[Record]:
         """Claims the next batch. Suspects and other records are never processed at the same time. Suspects are
-        claimed in small batches, to find the record that kills its process. If a claim in advance would begin with
-        suspects and a suspect is due, the claim returns nothing. So the run finishes its current batch, and then claims
-        the suspect."""
+        claimed in small batches, to find the record that kills its process. While the current batch still runs, the
+        next claim is made in advance. If it is the suspects' turn and a suspect is due, a claim in advance returns
+        nothing. So the run finishes its current batch, and then claims the suspect."""
         if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:

@@ -152,8 +152,8 @@ class Delivery:
     def _settle_again(
         self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record], *, may_be_refused: bool
     ) -> set[int]:
-        """An UPDATE that is rolled back removes the mark of the slice. So an outcome that the database may refuse is
-        written in two steps: the record is claimed, and then its outcome is written like that of a claimed record."""
+        """An UPDATE overwrites the slice's mark, even if it is rolled back. So an outcome that the database may refuse
+        is written in two steps: the record is claimed, and then its outcome is written as for any claimed record."""
         claimed_first = [o for o in outcomes if may_be_refused or has_follow_ups([o])]
         at_once = [o for o in outcomes if not (may_be_refused or has_follow_ups([o]))]
         records = [*(outcome.record for outcome in claimed_first), *rest]
@@ -238,7 +238,7 @@ class Delivery:
                 time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
 
     def _retried(self, write: Callable[[], R], seconds: float = math.inf) -> R:
-        """If the write meets a conflict, tries again, but not after `seconds`."""
+        """Repeats a write that meets a conflict, at most CONFLICT_TRIES times, and only within `seconds`."""
         ends_at = time.monotonic() + seconds
         for _ in range(CONFLICT_TRIES):
             try:

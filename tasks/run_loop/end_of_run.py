@@ -46,8 +46,9 @@ def end_broken_run(
     services: WorkerServices, run: Run, error: BaseException, working: CurrentRun | None = None
 ) -> None:
     """End a run that an error has left running. Such a run would count as running until it is declared dead, although
-    no process works on it. `working`: the run's state, if handlers may have been called. Otherwise no record is to
-    blame. If the COMMIT that begins the run is in doubt, records may be claimed, so the run is ended, too."""
+    no process works on it. `working`: the run's state, if handlers may have been called. If it is None, no handler was
+    called, so no record is to blame. If the COMMIT that begins the run is in doubt, the run is ended, too: it may own
+    records."""
     if (run.is_registered or run.is_in_doubt) and not run.is_ended:
         current = working or CurrentRun(run, server_identity=services.server_identity)
         with run:

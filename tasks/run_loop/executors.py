@@ -77,7 +77,8 @@ class Executor:
         raise NotImplementedError
 
     def _failure(self, record: Record, error: BaseException) -> Outcome:
-        """`error`: an unexpected error of the attempt itself. Without an outcome, the run would wait endlessly."""
+        """`error`: an unexpected error of the attempt itself. The error becomes an outcome, because the run would wait
+        endlessly for a record without an outcome."""
         now = time.monotonic()
         return failure_of(self._attempts.flow, record, error, now, now)
 
@@ -177,8 +178,9 @@ class AsyncExecutor(Executor):
         return outcome
 
     def _may_start_again(self, record: Record, task: Task[Outcome]) -> bool:
-        """Whether the task was cancelled before it began, because a handler cancelled all tasks of the loop. Returns
-        False if this has happened to the record CANCELLED_STARTS times since the last attempt ended."""
+        """Returns True if the task was cancelled before it began, as happens when a handler cancels all tasks of the
+        loop. Returns False after CANCELLED_STARTS such cancellations of one record, if no attempt has ended in
+        between."""
         if not task.cancelled():
             self._cancelled_starts.clear()
             return False

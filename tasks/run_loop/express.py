@@ -2,11 +2,12 @@
 
 A run begins with a claim, or with a slice (first_slice.py). If the last batches of its flow were quick and clean
 (worker/quick_batches.py), the run continues with slices. A slice comes next only if the previous claim or slice was
-full, and more records may be due. These records are always claimed in the normal way: suspects; records that have an
-order key, a failed attempt or a crash strike; records whose earlier claim or slice ended without an outcome. A batch
-that starts at the priority level that has waited longest is also claimed in the normal way. If a slice becomes long, a
-second thread claims its unfinished records. If a record is not completed, the slice ends. After a slice that became
-long or ended early, the flow's records are claimed in the normal way. See docs/architecture.md, "Express slices".
+full, because otherwise hardly any more records are due. These records are always claimed in the normal way: suspects;
+records that have an order key, a failed attempt or a crash strike; records whose earlier claim or slice ended without
+an outcome. A batch that starts at the priority level that has waited longest is also claimed in the normal way. If a
+slice becomes long, a second thread claims its unfinished records. If a record is not completed, the slice ends. After a
+slice that became long or ended early, the flow's records are claimed in the normal way. See docs/architecture.md,
+"Express slices".
 """
 
 import time
@@ -60,10 +61,10 @@ def is_large_enough(flow: Flow, batch_size: int) -> bool:
 
 
 class Express:
-    """Works on the slices of one run. `execution` executes the run's claimed batches. This class notes whether these
-    batches are quick and clean. `call`: the function that calls the handler with records and returns an outcome for
-    each, or the executor that makes the calls. `put_back` is called after each slice, and undoes the handlers' changes
-    to the process."""
+    """Works on the slices of one run. `execution` executes the batches that the run claims. This class notes whether
+    the claimed batches are quick and clean. `call`: either a function that calls the handler with records and returns
+    an outcome for each record, or the executor that makes the calls. `put_back` is called after each slice, and undoes
+    the handlers' changes to the process."""
 
     def __init__(
         self,
@@ -119,9 +120,9 @@ class Express:
         return self._delivery.flush_and_claim()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim or slice that was not full: hardly any records are due,
-        and it costs less to write the outcomes with the next claim. If `has_all` is True, no slice comes next, because
-        the next transaction tries to end the run."""
+        """Whether a slice comes next, and not a claim. If the last claim or slice was not full, hardly any records are
+        due. Then a claim comes next, because one transaction writes the outcomes and claims, which costs less. If
+        `has_all` is True, no slice comes next, because the next transaction tries to end the run."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (
@@ -137,8 +138,8 @@ class Express:
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
-        """Works on one slice. Returns the records of the slice that were claimed but not started. Returns None if no
-        slice is possible: the next batch must be claimed in the normal way."""
+        """Works on one slice. Returns the slice's records that were claimed, but whose handlers have not started.
+        Returns None if no slice is possible: the next batch must be claimed in the normal way."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 
@@ -197,8 +198,8 @@ class Express:
         self._quick.note_slice(seconds, size)
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
-        """Gives back all records beyond one batch. Perhaps the flow is no longer quick, so other processes must be
-        able to claim these records."""
+        """Gives back all records beyond one batch. If the flow has become slow, other processes can then claim the
+        records that were given back."""
         size = self._run.batch_size
         if len(claimed) > size:
             self._delivery.flush()

@@ -32,11 +32,12 @@ from .transactions import SessionEndedError
 
 
 class ClaimFirst(BaseException):
-    """Stops a handler that calls a method for which the record must be claimed. Then the slice is rolled back."""
+    """The records of an express slice are not claimed yet. If a handler calls a method that needs a claimed record,
+    this exception stops the handler, and the slice is rolled back."""
 
 
 class ExpressCommit(Express):
-    """Works on the slices of one run. `one_commit` executes the run's claimed batches."""
+    """Works on the express slices of one run. `one_commit` executes the batches that the run claims instead."""
 
     def __init__(
         self,

@@ -80,9 +80,9 @@ def _retry_delay_seconds(flow: Flow, record: Record, cause: BaseException) -> fl
 
 
 def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
-    """Returns the exception that decides about a retry: usually the error itself. If `retry_on` names the class of
-    a group, the group itself decides. Otherwise, if one policy applies to all exceptions of the group, the first of
-    these exceptions decides."""
+    """Returns the exception that decides about a retry: usually the error itself. If `error` is an exception group and
+    `retry_on` names its class, the group itself decides. Otherwise, if one policy applies to all exceptions of the
+    group, the first of these exceptions decides."""
     if any(kind in flow.retry_on and issubclass(kind, BaseExceptionGroup) for kind in type(error).__mro__):
         return error
     leaves = leaves_of(error)
@@ -92,8 +92,8 @@ def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
 
 
 def _message(error: BaseException, cause: BaseException) -> str:
-    """Returns the message of an error. For a group, the message contains the texts of the group's exceptions. If
-    the exceptions do not agree (see `decisive`), the message also names their types."""
+    """Returns the message of an error. For a group, the message contains the texts of the group's exceptions. If no
+    exception of the group stands for the whole group (see `decisive`), the message also names their types."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
         return f"{_text(error)}: " + "; ".join(f"{_type_name(leaf)}: {_text(leaf)}" for leaf in leaves)

@@ -1,10 +1,10 @@
 """Undoes the changes that handlers of every kind make to the worker process.
 
-Each call runs in a copy of the context variables. A fork that returns from a handler ends at once. After each batch,
-`ProcessState` restores the signal handlers, the signal mask, the working directory, the umask, the recursion limit, the
-locale, the socket timeout and the event loop of the thread. `ProcessState` also switches logging on again. After each
-slice, transactions.py and queue_store/runs/slice_session.py undo the changes to the transaction and to the database
-session.
+Each call runs in a copy of the context variables. If a handler forks a child process, the child ends as soon as it
+returns from the handler. After each batch, `ProcessState` restores the signal handlers, the signal mask, the working
+directory, the umask, the recursion limit, the locale, the socket timeout and the event loop of the thread.
+`ProcessState` also switches logging on again. After each slice, transactions.py and queue_store/runs/slice_session.py
+undo the changes to the transaction and to the database session.
 
 In docs/flows.md, the section "What a handler may do" explains this to authors.
 """
@@ -49,16 +49,16 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Notes that this process is a worker process: it was forked by the main process, not by a handler. Call this
-    before a handler runs."""
+    """Notes that this process is a worker process, which the main process forked, and not a fork that a handler made.
+    Call this before a handler runs."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 
 
 def end_a_fork() -> None:
     """Ends this process if a handler forked it. Otherwise the fork would go on as a second worker on the same
-    connections. `os._exit` runs no exit handler and does not close connections properly. If the fork closed its
-    connections properly, the server would end the parent's sessions."""
+    connections. `os._exit` runs no exit handler. So it does not tell the server to end the sessions, which the parent
+    still uses."""
     if _is_a_fork:
         os._exit(FORKED_EXIT)
 

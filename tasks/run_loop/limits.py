@@ -38,8 +38,9 @@ class Limits:
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
         """Returns a context manager for a `with` block. If the block can be interrupted, the context manager interrupts
-        it at the time limit and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError.
-        Call `lift` after an exception."""
+        it at the time limit and raises TimeLimitExceededError. On an event loop, the code inside the block gets
+        CancelledError, and only the code after the block sees TimeLimitExceededError. Call `lift` after an
+        exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -49,8 +50,9 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. Normally, the end of the block ends the limit. But if the time is over just as the
-        block ends, TimeLimitExceededError interrupts that end, and the limit stays in force. Idempotent."""
+        """End the limit. Normally, the end of the `with` block ends the limit. But the time can be over just as that
+        block ends. Then TimeLimitExceededError interrupts the end of the block, and only this method ends the limit.
+        Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)

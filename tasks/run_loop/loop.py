@@ -34,9 +34,8 @@ from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
-# A handler without a time limit is ended when it has run for this share of the orphan timeout. The rest of the
-# timeout is for the time from the claim to the handler's start. A claimed record waits at most LONGEST_RUN_SECONDS for
-# its handler.
+# A handler without a time limit is ended when it has run for this share of the orphan timeout. The rest of the timeout
+# must cover the time before the handler starts: a claimed record waits at most LONGEST_RUN_SECONDS for its handler.
 HUNG_SHARE = 0.9
 
 

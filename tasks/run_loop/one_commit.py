@@ -8,8 +8,8 @@ are rolled back. If records fail in `FAILING_SLICES` slices in a row, the next s
 the COMMIT, the UPDATE with the fence returns which records still belong to this run. If a record does not belong to the
 run any more, the slice is rolled back and done again without that record.
 
-The slice of a batch handler is its batch. It is not known which of the handler's writes belong to which record. So
-if some records fail, all writes are rolled back, and the handler is called again without those records.
+The slice of a batch handler is its batch. Nobody can know which writes of a batch handler belong to which record. So if
+some records fail, all writes are rolled back, and the handler is called again without those records.
 """
 
 import time
@@ -136,8 +136,8 @@ class OneCommit:
         return len(remaining) if self.flow.batch else SLICE_RECORDS
 
     def _note_failures(self, outcomes: list[Outcome]) -> None:
-        """Decides whether the next slice begins with savepoints. Unless most slices need savepoints, it costs less
-        to do a slice twice than to use savepoints in every slice."""
+        """Decides whether the next slice begins with savepoints. If only some slices need savepoints, it costs less to
+        do these slices twice than to use savepoints in every slice."""
         has_failures = any(not isinstance(outcome, Completed) for outcome in outcomes)
         self._failing_slices = self._failing_slices + 1 if has_failures else 0
         self.delivery.setbacks += has_failures
@@ -147,8 +147,8 @@ class OneCommit:
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
         """If the slice had several records, it is not known which of them made the run's statement or the COMMIT fail.
-        So each record is processed again in a slice of its own. If the error occurs again, the record of that slice is
-        charged."""
+        So each record is processed again in a slice of its own. If the error occurs again, the attempt is charged to
+        the one record of that slice."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
             return RollBackError([outcome], is_spoiled=is_spoiled)

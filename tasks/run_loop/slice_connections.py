@@ -1,7 +1,8 @@
 """The connection that slices run on. Slices of plain handlers run on the run's own connection. Slices of `async def`
 handlers run on an asynchronous connection.
 
-Both kinds of connections have the same coroutines. The coroutines of a plain connection never wait: see `one_body`.
+The classes for both connections have the same asynchronous methods. On a plain connection, these methods never wait:
+see `one_body`.
 """
 
 from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -57,7 +58,7 @@ class OpenSlice(Protocol):
 
 class SliceConnection(Protocol):
     def run(self, body: Coroutine[Any, Any, R]) -> R:
-        """Run the coroutine to its end. The thread that owns the run calls this."""
+        """Run the coroutine to its end. Call this only in the thread that owns the run."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
@@ -71,8 +72,9 @@ class SliceConnection(Protocol):
         ...
 
     def end(self) -> None:
-        """Undo all changes of handlers to the session. Behind PgBouncer, nothing is undone here, because the connection
-        may have another session by now. Each slice has already undone the changes to its own session."""
+        """Undoes everything that handlers have changed in the connection's session. Behind PgBouncer, this method does
+        nothing, because the connection may have another session by now. There, each slice has already undone the
+        changes in the session that it used."""
         ...
 
 

@@ -26,8 +26,8 @@ class SliceInHand:
         self._failure: BaseException | None = None
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Keeps the outcomes for `settle`. After a call of `claim_rest`, passes them straight to the delivery instead.
-        Raises the error with which `claim_rest` failed."""
+        """Until `claim_rest` is called, keeps the outcomes for `settle`. Afterwards, passes them straight to the
+        delivery. Raises the error with which `claim_rest` failed."""
         for outcome in outcomes:
             if outcome.__class__ is not Completed:
                 self.has_setbacks = True
@@ -41,8 +41,8 @@ class SliceInHand:
         self._delivery.flush_when_due()
 
     def settle(self, *, is_last: bool = False) -> None:
-        """Write the outcomes of the finished records, and release the others. `is_last`: if nothing is due, end the
-        run. Raises the error with which this call, or an earlier call of `claim_rest`, failed."""
+        """Write the outcomes of the finished records, and release the others. `is_last`: also end the run if no record
+        is due. Raises the error with which this call, or an earlier call of `claim_rest`, failed."""
         with self._lock:
             if not self.is_settled:
                 self._settle([], is_last=is_last)

@@ -1,6 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
-the next slice may have more records, up to this process's fair part of the due records. If a run begins with a slice
-and another flow waits, the fair part does not limit that slice."""
+the next slice may have more records, up to this process's fair part of the due records. The fair part does not limit
+the first slice of a run if the run begins with this slice and another flow waits."""
 
 import time
 

@@ -54,7 +54,7 @@ class Transaction:
     suspend.
 
     `connection`: a SQLAlchemy connection, or None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure. This is True after too many conflicts in a
+    whether a conflict between transactions counts as the handler's failure, as it does after too many conflicts in a
     row. `is_alone`: whether the slice has only one record. If the handler made the server end the session, the record
     is charged only if it is alone in its slice."""
 
@@ -136,7 +136,7 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin. No savepoint may be open: in a broken savepoint, every statement fails."""
+        """Whether the next call can begin. An open savepoint prevents this, because every statement in it may fail."""
         savepoint = None if self._connection is None else self._connection.get_nested_transaction()
         return self.is_whole and savepoint is None and _block_count(self._driver) == self._block_count
 
@@ -151,9 +151,9 @@ class Transaction:
         return status == TransactionStatus.INTRANS and _block_count(self._driver) == self._block_count
 
     def charged(self, error: BaseException) -> BaseException:
-        """Returns the error for which an attempt is charged. If no attempt is to be charged, raises ConflictError,
-        RunLostError or SessionEndedError. After a RunLostError, the run ends. After a ConflictError or a
-        SessionEndedError, the records of the slice are processed again."""
+        """If `error` charges an attempt, returns the error to store for this attempt: `error` itself or a clearer one.
+        If no attempt is charged, raises ConflictError, RunLostError or SessionEndedError. After a RunLostError, the run
+        ends. After a ConflictError or a SessionEndedError, the records of the slice are processed again."""
         causes = [cause_of(leaf) for leaf in leaves_of(error)]
         conflict = next(filter(is_conflict, causes), None)
         if conflict is not None and not self._charges_conflicts:

@@ -4,10 +4,10 @@ one flow with many records. If a run is short, the next run begins in the transa
 (queue_store/runs/succession.py).
 
 Each process goes through the waiting flows in ascending order of their names. After the last name, the process goes on
-with the first name. The process begins at a random flow, and stops at the flow at which another process began. Then the
-process reads again which flows wait, and goes through them in descending order. This second walk begins with the flow
-whose name precedes the name at which the first walk began. It stops at the flows that another process has run. So a
-process needs only a few readings of the waiting flows.
+with the first name. This first walk begins at a random flow, and stops at the flow at which the walk of another process
+began. Then the process reads again which flows wait, and goes through them in descending order. This second walk begins
+one flow before the flow with which the first walk began. The second walk stops where it meets flows that another
+process has already run. So a process needs only a few readings of the waiting flows.
 """
 
 import random
@@ -95,9 +95,10 @@ class _Circle:
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
         """Returns the flows in the order in which this process runs them. `flows` is sorted by name and not empty.
-        Calls alternate between two orders. The first order is ascending from a random flow. The second order is
-        descending, and ends with the flow at which the previous call began. Both orders are circular: after the end of
-        the sorted names, they go on at the other end."""
+        Calls alternate between two orders. The first order is ascending, and begins with a random flow. The second
+        order is descending, and ends with the flow at which the previous call began. Both orders are circular: after
+        the last name, the ascending order goes on with the first; after the first name, the descending order goes on
+        with the last."""
         goes_back = self._began_at is not None
         first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
         self._began_at = None if goes_back else first_name

@@ -2,8 +2,8 @@
 
 When the clocks are put back, one hour occurs twice. A crontab that names its hours is due only in the first of these
 two hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. When the clocks are put
-forward, some times are skipped. An entry whose due time is skipped is due later, by as much as the clocks are put
-forward.
+forward, some times are skipped. If an entry's due time is skipped, the entry is due later, by as much as the clocks are
+put forward.
 """
 
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetim
             yield local.astimezone(UTC)
             if twice:
                 second = local.replace(fold=1).astimezone(UTC)
-                # For a time that the clocks skip, fold=1 would give an earlier time.
+                # A local time that the clocks skip has no second instant: fold=1 would give an earlier one.
                 if second.astimezone(timezone).replace(tzinfo=None, fold=0) == local.replace(tzinfo=None):
                     yield second
 

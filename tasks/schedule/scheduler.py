@@ -2,12 +2,12 @@
 
 `beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each
 due time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest.
-Until an occurrence has ended, beat sends hints for it whenever no worker works on it. If an entry is removed from
-`beat_schedule`, beat skips the entry's open occurrence as soon as that occurrence is ten minutes late. For plain
-intervals, beat stores no occurrences and only sends hints. Several beats may run. Normally, only the beat that holds
-the lease stores occurrences and sends hints. If a beat cannot read the schedule in the database, it sends the hints
-for plain intervals even without the lease. Hints from several beats do no harm. If no worker serves a Celery queue,
-the queue's list in Redis stays bounded: beat sends nothing to a list that is already long.
+Until an occurrence has ended, beat sends hints for it, except while a worker works on the occurrence. If an entry is
+removed from `beat_schedule`, beat skips the entry's open occurrence as soon as that occurrence is ten minutes late. For
+plain intervals, beat stores no occurrences and only sends hints. Several beats may run. Normally, only the beat that
+holds the lease stores occurrences and sends hints. If a beat cannot read the schedule in the database, it sends the
+hints for plain intervals even without the lease. Hints from several beats do no harm. If no worker serves a Celery
+queue, the queue's list in Redis stays bounded: beat sends nothing to a list that is already long.
 """
 
 import logging
@@ -78,9 +78,9 @@ class OccurrenceScheduler(Scheduler):
             QueueStoreError,
             psycopg.Error,
         ) as error:  # psycopg.Error: the session was ended while beat was frozen
-            # While the schedule cannot be read, no beat knows which beat has the lease. So each beat sends the hints
-            # for plain intervals. Hints from several beats do no harm. One of the hints makes a worker check the queue.
-            # This check reports that the database cannot be reached.
+            # While the schedule cannot be read, no beat knows which beat has the lease. So each beat sends the hints of
+            # the entries with a plain interval. Hints from several beats do no harm. One of these hints makes a worker
+            # check the queue. This check reports that the database cannot be reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -132,7 +132,8 @@ class OccurrenceScheduler(Scheduler):
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 
     def _notice(self, cursor: Any, now: datetime) -> None:
-        """Stores the latest due time of each entry. Skips the late occurrences of entries that this schedule lacks."""
+        """Stores the latest due time of each entry. If an entry is not in the schedule of this beat, skips the entry's
+        late occurrences."""
         timezone = ZoneInfo(self.app.conf.timezone or "UTC")
         for name, entry in self._kept.items():
             due_at = latest_due(entry.schedule, now, timezone)

@@ -116,9 +116,9 @@ class QueueTester:
 
     def pass_time(self, delta: timedelta) -> None:
         """Act as if this much time had passed: move all times of all records into the past, and the time of the
-        schedules into the future. Before and after the move, enqueue due records of recurring flows, as a worker would
-        have done. Raises QueueStoreError for a time that cannot pass, such as a negative time, or more time than the
-        calendar has."""
+        schedules into the future. Before and after the times are moved, enqueue the records of recurring flows that are
+        due, as a worker would have done. Raises QueueStoreError for a time that cannot pass, such as a negative time,
+        or more time than the calendar has."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"
@@ -138,8 +138,8 @@ class QueueTester:
             connection.execute(update(processing_queue).where(*conditions).values(moved))
 
     def _enqueue_due(self) -> None:
-        """Due times are in the time of the schedules. The times of records are in the database's time, so
-        `scheduled_at` of the new records is moved back."""
+        """Schedules have a clock of their own, which `pass_time` puts ahead of the database's clock. The times of
+        records follow the database's clock, so `scheduled_at` of the new records is moved back."""
         settings = self._services.settings
         ids = enqueue_due(self.database, load_flows(settings).values(), settings, self._passed)
         if ids:

@@ -71,7 +71,7 @@ class CurrentRun:
             return progress.report(cursor, record, encoded_progress)
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError. Does not read the database if an earlier call has read the flow's name."""
+        """Raises UnknownFlowError. Reads the database only if no earlier call has read the flow's name."""
         if flow_name not in self.known_flows:
             with self._transaction() as cursor:
                 self.known_flows.update(read_flow_names(cursor))

@@ -1,9 +1,9 @@
 """The reaction of a pool child to the signals that end it, while a run is in its main thread.
 
-billiard's signal handler raises SystemExit in the code that is running, which may be the handler of a record. That
-record would be charged an attempt, and the run would go on. So during a run, such a signal only asks this child to
-stop: the run ends after the records in hand, and gives back the others. Afterwards this child ends, and takes no
-further message.
+billiard's signal handler raises SystemExit in the code that is running, which may be the handler of a record. If the
+signal interrupted a handler in this way, the handler's record would be charged an attempt, and the run would go on. So
+during a run, such a signal only asks this child to stop: the run ends after the records in hand, and gives back the
+others. Afterwards this child ends, and takes no further message.
 
 A signal that arrives again after AGAIN_SECONDS ends this child at once, and a SIGKILL does so at any time. The child's
 heartbeat stores that the child is stopping. After that, rescue gives the child's records back without a crash strike.
@@ -30,9 +30,9 @@ _pid = 0
 
 @contextmanager
 def end_after_the_run() -> Generator[None]:
-    """During the block, a signal to end only asks this child to stop. After the block, such a child ends instead of
-    taking its next message. Call this in the main thread of a pool child. In other processes, this context manager does
-    nothing."""
+    """During the block, a signal to end only asks this child to stop. After the block, a child that was asked to stop
+    ends instead of taking its next message. Call this in the main thread of a pool child. In other processes, this
+    context manager does nothing."""
     global _asked_at, _pid
     numbers = [number for number in SIGNALS if signal.getsignal(number) is _shutdown_cleanup]
     _asked_at, _pid = None, os.getpid()
@@ -61,9 +61,9 @@ def ask_to_end(number: int, frame: Any) -> None:
 
 def _take_no_further_message() -> None:
     """Close the end of the pipe from which this child receives its messages. When the child looks for its next message,
-    billiard ends the child, but not before Celery's main process has read the result of the task in hand. If a message
-    stays in the pipe, the main process gives this message to another child. If the whole worker is stopping, the main
-    process ends its children itself."""
+    billiard finds the pipe closed. billiard waits until Celery's main process has read the result of the last task, and
+    then ends the child. If a message stays in the pipe, the main process gives this message to another child. If the
+    whole worker is stopping, the main process ends its children itself."""
     if not shared_slots.worker_is_stopping:
         process: Any = current_process()
         process.inq._reader.close()

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 async def end_cancellation() -> None:
     """Call this in the asyncio task in which a handler has run. If the handler cancelled this task and then returned,
-    the cancellation ends here. Otherwise asyncio would interrupt the next statement, or drop the task's result."""
+    the cancellation ends here. Otherwise asyncio would interrupt the next `await` of this task, or drop its result."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         with suppress(asyncio.CancelledError):
@@ -72,7 +72,7 @@ class EventLoop:
             try:
                 self.loop.run_forever()
             except OSError:
-                # A handler closed the loop's own files. The loop can no longer run asyncio tasks, or end them
+                # A handler closed the loop's own files. The loop can neither run asyncio tasks any more nor end them
                 # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)

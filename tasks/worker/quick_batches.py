@@ -12,9 +12,9 @@ MOST_BATCHES = 1_000
 @dataclass(slots=True)
 class QuickBatches:
     """`slice_size`: how many records the next slice may have, according to how long the last slices took. This number
-    is 0 if no slice has changed it since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in
-    the middle of the last slice, and no batch has been claimed since then. The unstarted records of the interrupted
-    slice must be claimed."""
+    is 0 at first and after each call of `note_thrown_back`, until a slice changes it. `was_interrupted`: the run had to
+    stop in the middle of the last slice, and no batch has been claimed since then. The next run begins with a claim,
+    because no slice can take the records that the interrupted slice has not started."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
@@ -29,8 +29,8 @@ class QuickBatches:
         return self.in_a_row >= self.wanted
 
     def trust(self) -> None:
-        """Allow the first slice at once, even if no quick batches came before it. After `note_thrown_back`,
-        the flow needs quick batches like any other flow."""
+        """Allow the first slice at once, even if no quick batches came before it. `note_thrown_back` takes this
+        permission back: from then on, slices need quick and clean batches, as in any other flow."""
         if not self.is_trusted:
             self.is_trusted = True
             self.in_a_row = ENOUGH_BATCHES
@@ -50,8 +50,8 @@ class QuickBatches:
 
     def note_thrown_back(self) -> None:
         """Call this if a slice became long or was rolled back, or if one of its records was not completed. Also call
-        this if a slice was not possible and the next records had to be claimed. After each call, the flow's runs need
-        twice as many quick and clean batches as before, up to `MOST_BATCHES`."""
+        this if the next records must be claimed in the normal way, because no slice of them was possible. After each
+        call, the flow's runs need twice as many quick and clean batches as before, up to `MOST_BATCHES`."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

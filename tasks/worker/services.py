@@ -23,6 +23,7 @@ from queue_store.runs.queue_position import QueuePosition
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
 from ..app import app
+from ..authoring.declared_schedule import schedule_as_json
 from ..authoring.flow import Flow
 from ..authoring.registry import load_flows, place_of
 from .current_run import CurrentRun
@@ -147,6 +148,7 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "is_async": flow.is_async,
             "batch": flow.batch,
             "schedule": None if flow.schedule is None else str(flow.schedule),
+            "schedule_fields": schedule_as_json(flow.schedule),
             "one_commit": flow.transaction_type is not None,
             "concurrency": flow.concurrency,
             "express": flow.express,

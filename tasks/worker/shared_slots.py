@@ -56,8 +56,8 @@ class BusyChild:
 
 
 class SharedSlots:
-    """Create this object in the worker's main process. A forked child has the same memory. A spawned child gets a
-    file that holds the memory."""
+    """Create this object in the worker's main process. A forked child shares this memory. A spawned child gets a file
+    that holds the memory."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()

@@ -1,5 +1,5 @@
-"""One thread for each worker process that claims the rest of a slice if the slice becomes long, even while a handler
-runs. Otherwise the records of the slice would stay locked for a long time."""
+"""In each worker process, one thread claims the rest of a slice that becomes long, even while a handler runs. Otherwise
+the records of the slice would stay locked for a long time."""
 
 import threading
 import time

@@ -24,7 +24,7 @@ _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
 _soft_error: type[Exception] | None = None  # the next signal raises this; afterwards the time limit goes on
-# The end of the flow's time limit, by time.monotonic(), while a soft limit uses the timer.
+# When the flow's time limit ends, by time.monotonic(). Needed while a soft limit uses the timer for itself.
 _hard_at: float | None = None
 
 
@@ -110,7 +110,7 @@ def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
 
 
 def _end_soft_limit() -> None:
-    """Idempotent. Ends the soft limit, and sets the timer for the time limit again."""
+    """Idempotent. Ends the soft limit, and sets the timer to the flow's time limit again, if there is one."""
     global _soft_error  # noqa: PLW0603
     if _soft_error is None:
         return

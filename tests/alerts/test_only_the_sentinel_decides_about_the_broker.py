@@ -29,7 +29,6 @@ def check(database: DatabaseManager) -> list[Finding]:
 
 
 def opened(database: DatabaseManager) -> int:
-    """How often the alert was opened."""
     with database.transaction() as cursor:
         return len([a for a in alerts.read_alerts(cursor, resolved_seconds=3600) if a.code == CODE])
 

@@ -1,5 +1,5 @@
-"""A pending record is cancelled at once. If a run is processing the record, the cancel is stored as a request. Later,
-the statement that would give the record back cancels it instead."""
+"""A pending record is cancelled at once. If a run is processing the record, the cancel is stored as a request. If the
+run later gives the record back, the same statement cancels the record instead."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """Calls of a flow's `enqueue` methods, some right and some wrong. A type checker checks them.
 
-`make lint` checks this file. Each line with an ignore comment must be wrong. If such a line is right, the type checker
-reports the comment as unnecessary. Every other line must pass.
+`make lint` checks this file. The type checker must find an error in each line with an ignore comment. If such a line is
+right, the type checker reports the comment as unnecessary. Every other line must pass.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error

@@ -7,8 +7,8 @@ from queue_store.queue_schema import server_wide_name
 from tests.chaos.world import World
 
 LOOK_SECONDS = 1.0
-# Recognises a session by its last statement. With plain handlers, the last statement reads the mark of the
-# session's locks (slice_mark.sql). In a one-COMMIT flow, the last statement writes an effect.
+# Recognises a session by its last statement. While a slice of plain handlers runs, that statement is slice_mark.sql. In
+# a one-COMMIT flow, it writes an effect.
 IN_A_SLICE = """
 SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'idle in transaction'

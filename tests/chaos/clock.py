@@ -1,4 +1,4 @@
-"""The clock of a worker host. Tests can change the clock's error while the worker runs (see clock_shim)."""
+"""The clock of a worker host. Tests can make the clock wrong, even while the worker runs (see clock_shim)."""
 
 import struct
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""Sets up chaos runs with `--express`. In these runs, all flows that may be express use express slices, as soon as a
-claim or a slice was full. Each worker process makes several runs for one hint, so a run can also begin and end with a
-slice.
+"""Sets up chaos runs with `--express`. In these runs, a flow that may be express needs no quick batches first: a slice
+comes next as soon as a claim or a slice was full. Each worker process makes several runs for one hint, so a run can
+also begin and end with a slice.
 
 The product's own predicate, `may_be_express`, says which flows may be express. A chaos run lasts minutes. It kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
 minutes after a death, and six batches after a failure. With the product's waits, a chaos run would have hardly any
 slices. So `be_eager` makes the waits very short. By default, only a worker with at least twenty flows makes several
-runs for one hint. `be_eager` lowers this number to two.
+runs for one hint. With `be_eager`, two flows are enough.
 """
 
 import runpy
@@ -25,7 +25,7 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """A worker calls this before it forks. The module's docstring gives the reasons."""
+    """A worker calls this before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]

@@ -1,10 +1,10 @@
 """After a chaos run, the ledger applies these rules to express slices, and to the claims and calls of all flows.
 
 A call names its record, its claim number, its run, and the time at which the record was claimed or held. If the history
-contains the claim of a call, the call's run owned the record. Any other call is an express attempt whose slice ended
-without an outcome. Only records of flows that may be express have such attempts, and each record has at most one for
-each claim number. The row lock of a slice leaves a mark in the row (`xmax`), which prevents another express attempt. If
-Postgres crashes before it flushes the mark, the record may have another express attempt.
+contains the claim that a call names, the call's run owned the record. Any other call is an express attempt whose slice
+ended without an outcome. Only a record of a flow that may be express can have such an attempt, and only one for each
+claim number. The row lock of a slice leaves a mark in the row (`xmax`), which prevents another express attempt. A crash
+of Postgres can lose a mark that is not on disk yet. So near a crash, the rules allow a record another express attempt.
 
 If a flow declares no batch size, its batches have up to 100 records, and its slices up to 500.
 """

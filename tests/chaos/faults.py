@@ -208,7 +208,8 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 
 
 def double_messages(world: World) -> InjectedFault | None:
-    """Sends up to 20 hints once more: hints that wait in the queues now, and hints that earlier calls found there."""
+    """Sends up to 20 hints a second time. These hints wait in the Celery queues now, or waited there during earlier
+    calls."""
     broker = world.broker
     messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]
@@ -218,7 +219,8 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """Prefers a child with a live run. With `--express`, half of the calls prefer a child that works on a slice."""
+    """Returns the pid of a child, if possible of one with a live run. With `--express`, half of the calls prefer a
+    child that works on a slice."""
     if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
         return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]

@@ -1,5 +1,5 @@
 """With TEST_SCHEMA, the tested queue is in that schema, and a second queue is in `public`. The second queue has no
-worker. But it has records that a worker with the wrong schema would take: a due record, and a record whose run and
+worker, but it has records that a worker with the wrong schema would take: a due record, and a record whose run and
 process fell silent long ago."""
 
 import psycopg

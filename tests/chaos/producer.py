@@ -56,8 +56,8 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
             return
         batch = f"{prefix}-{number}"
         _note(journal, {"tried": batch})
-        # After an error, nothing is acknowledged. The COMMIT may have happened or not, and the ledger, which judges the
-        # chaos runs, accepts both.
+        # If the database raises an error, the producer acknowledges no record of this batch. The COMMIT may have
+        # happened or not, and the ledger, which judges the chaos runs, accepts both.
         with suppress(psycopg.Error, QueueStoreError):
             if connection is None or connection.closed:
                 connection = psycopg.connect(
@@ -82,7 +82,8 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
     """A slice ends at the first record that is not completed. So with express, most batches have only records that are
-    completed at their first attempt. The other batches have more failing and hostile records than usual."""
+    completed at their first attempt. To make up for this, each other batch has more failing and hostile records than a
+    batch without express."""
     if not is_express():
         return [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < CLEAN_BATCHES:

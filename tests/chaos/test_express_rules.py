@@ -174,7 +174,7 @@ def held_again_after_a_crash_of_postgres(story: Story) -> None:
 
 
 def converted(story: Story) -> None:
-    """A slice took too long, so its records were claimed. One record failed."""
+    """A slice took too long, so the run claimed the records that the slice had only locked. One record failed."""
     record, run = story.record(), story.run()
     story.call(record, run)
     story.arrow(record, "pending → processing", run)
@@ -282,7 +282,7 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# TOO_MANY: for this rule, all records that one transaction claims are one claim. The whole `Story` is one transaction,
+# The rule TOO_MANY counts all records that one transaction claims as one claim. The whole `Story` is one transaction,
 # and the batch size is 2. So three records in a `Story` also break this rule.
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),

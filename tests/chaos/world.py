@@ -198,8 +198,7 @@ class World:
         return CeleryProcess(arguments, self._environment(self.server_url), log)
 
     def new_producer(self, number: int) -> None:
-        """Starts a producer with this number. If a producer with this number ran before, the new producer is its
-        successor."""
+        """If a producer with this number ran before, the new producer is its successor."""
         journal = self.directory / f"journal-{number}-{self._next()}"
         journal.touch()
         self.journals.append(journal)

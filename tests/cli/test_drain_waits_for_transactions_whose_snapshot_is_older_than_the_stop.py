@@ -100,7 +100,7 @@ def test_an_idle_read_committed_transaction_is_not_waited_for(
 def test_a_login_that_may_not_see_snapshots_drains_as_before(
     worker: Worker, producer: psycopg.Connection[Any]
 ) -> None:
-    """For such a login, Postgres shows NULL as the backend_xmin of other logins' sessions."""
+    """If a login may not see snapshots, Postgres shows it NULL as the backend_xmin of other logins' sessions."""
     worker.declare(handler)
     begin(producer, "REPEATABLE READ")
     with worker.services.database.transaction() as cursor:

@@ -36,8 +36,8 @@ class Containers:
 
     def up(self) -> None:
         """Starts the services in compose.yaml's order. Also runs the health checks, because Podman runs health checks
-        by itself only with systemd. Then waits until the workers have registered their flows, because a healthy
-        container may not have reached Postgres yet."""
+        by itself only with systemd. Then waits until the workers have registered their flows, because a container can
+        be healthy before it has reached Postgres."""
         self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")

@@ -1,5 +1,5 @@
-"""kubernetes.yaml runs the same commands as compose.yaml. The workloads have other names than the services, such as
-rpa-processor."""
+"""kubernetes.yaml runs the same commands as compose.yaml. The workloads of kubernetes.yaml, such as rpa-processor, have
+other names than the services of compose.yaml."""
 
 from typing import Any
 

@@ -40,8 +40,8 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name IN ('pla
 @pytest.fixture(params=[10, 5000])
 def many_names(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[DatabaseManager]:
     """The planner's statistics date from a time when all records belonged to one flow, and the tables of counts had
-    rows for few flow names. So the planner expects each name to have all records. If there were only ten records at
-    that time, a scan of the table for each name seems cheapest to the planner."""
+    rows for few flow names. So the planner expects each name to have all records. If there were ten records when the
+    statistics were collected, the planner expects a scan of the whole table for each name to be cheapest."""
     with_one = connect(own_database_url)
     for statement in STATEMENTS:
         with with_one.transaction() as cursor:

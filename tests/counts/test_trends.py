@@ -62,17 +62,37 @@ def test_days_without_work_are_days(database: DatabaseManager) -> None:
     for days_ago in range(1, 29):
         if days_ago % 7 not in (1, 2):
             filling.add_outcomes(database, minutes_ago=days_ago * DAY_MINUTES, enqueued=14, completed=14)
+    filling.add_outcomes(database, minutes_ago=29 * DAY_MINUTES, enqueued=14, completed=14)
     rollups.fold(database)
     with database.transaction() as cursor:
         days = read_days(cursor, 28)
-    assert sum(day.enqueued == 0 for day in days) == 8
+    assert (len(days), sum(day.enqueued == 0 for day in days)) == (28, 8)
     growth = project_growth(days, ProcessorSettings().capacity_rate_per_hour)
     assert growth["records_per_day"] == pytest.approx(10)
     assert growth["growth_per_day"] == pytest.approx(0, abs=0.01)
 
 
 def test_nothing_is_known_of_days_before_the_first(database: DatabaseManager) -> None:
+    """The first day with counts may be a part of a day: the queue was installed on that day, or earlier hours were
+    purged."""
     filling.add_outcomes(database, minutes_ago=3 * DAY_MINUTES, enqueued=14, completed=14)
+    filling.add_outcomes(database, minutes_ago=2 * DAY_MINUTES, enqueued=15, completed=15)
     rollups.fold(database)
     with database.transaction() as cursor:
-        assert [day.enqueued for day in read_days(cursor, 28)] == [14, 0, 0]
+        assert [day.enqueued for day in read_days(cursor, 28)] == [15, 0]
+        assert [day.enqueued for day in read_days(cursor, 2)] == [15, 0]
+
+
+def test_the_day_of_the_installation_is_no_growth(database: DatabaseManager) -> None:
+    """The queue was installed at 23:00 UTC. Since then, it gets 400 records an hour."""
+    execute(
+        database,
+        "INSERT INTO rollup_deltas (flow_name, at, enqueued, purged) SELECT 'alpha', hour, 400, 400"
+        " FROM generate_series(date_trunc('day', now(), 'UTC') - interval '8 days 1 hour', now(), '1 hour') AS hour",
+    )
+    rollups.fold(database)
+    with database.transaction() as cursor:
+        days = read_days(cursor, 28)
+    assert [day.enqueued for day in days] == [9_600] * 8
+    growth = project_growth(days, 24 * 3_600)
+    assert (growth["growth_per_day"], growth["days_until_limit"]) == (0, None)

@@ -1,5 +1,5 @@
-"""A replica cancels a reading that conflicts with changes from the primary. Then all callers go on as they do
-while the replica is away."""
+"""If a replica cancels a reading, because the reading conflicts with changes from the primary, all callers go on as if
+the replica were away."""
 
 import json
 from collections.abc import Iterator

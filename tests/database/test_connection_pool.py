@@ -133,7 +133,8 @@ def test_when_one_connection_broke_the_idle_ones_are_asked_first(clean_database_
 
 
 def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> None:
-    """After a failover, for example, an old connection would still lead to the old primary."""
+    """A caller disposes of the pool after a failover, for example, because the old connections still lead to the old
+    primary."""
     with small.hold() as held:
         pid = held.driver.info.backend_pid
         small.dispose()

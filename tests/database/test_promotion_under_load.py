@@ -1,9 +1,9 @@
 """The primary crashes under load, and its standby is promoted. Afterwards, the acknowledged records are compared with
 the records on the new primary.
 
-Before the crash, the link to the standby stalls. With synchronous replication, every COMMIT then waits, so no
-acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach the
-standby. `make promotion-evidence` sets PROMOTION_REPORT to the file for the figures.
+Before the crash, the link to the standby stalls. With synchronous replication, every COMMIT waits for the standby, so
+no acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach
+the standby. `make promotion-evidence` sets PROMOTION_REPORT to the file for the figures.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""If there is nothing to do, `queuectl migrate` says so without loading SQLAlchemy and Alembic. In all other cases, it
-begins the migration."""
+"""If there is nothing to do, `queuectl migrate` says so without loading SQLAlchemy and Alembic. If there is something
+to do, the command begins the migration."""
 
 import subprocess
 import sys

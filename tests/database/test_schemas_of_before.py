@@ -1,5 +1,5 @@
-"""Before the first release there were 26 migrations. A database at the last of these migrations is recognised. For an
-older database, the error says how to migrate."""
+"""Before the first release there were 26 migrations. A database at the last of them counts as a database at today's
+first migration. For an older database, the error says how to migrate."""
 
 import subprocess
 import sys

@@ -76,7 +76,7 @@ def test_a_run_plans_each_statement_once(own_store: Store) -> None:
 )
 def test_a_steered_statement_is_never_compiled(own_store: Store, name: str) -> None:
     """Before Postgres 18, `enable_seqscan = off` makes the cost of a statement seem high enough for JIT compilation.
-    Behind PgBouncer, a session does not turn `jit` off when it connects."""
+    A session turns `jit` off when it connects, but not behind PgBouncer."""
     run = own_store.run()
     run.begin()
     parameters = run.parameters | {"idle_timeout": "10s", "flow_name": "sample", "lock_timeout": None}

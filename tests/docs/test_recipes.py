@@ -114,8 +114,8 @@ def test_flask_without_its_broker(shop: DatabaseManager) -> None:
 
 
 def test_a_second_celery_application(redis_url: str, redis_client: redis.Redis) -> None:
-    """This test only checks that a message is sent. With a worker, tests/workers/test_enqueue_task.py checks what the
-    message does."""
+    """This test only checks that a message is sent. tests/workers/test_enqueue_task.py runs a worker, and checks what
+    the message does."""
     with recipe("celery", broker_url=redis_url)["shop"]:
         assert redis_client.llen("control") == 1
 

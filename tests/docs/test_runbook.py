@@ -136,8 +136,8 @@ def database_gone(_: DatabaseManager) -> None:
 
 
 def database_read_only(database: DatabaseManager) -> None:
-    """Makes the database read-only, as a provider does when the disk is full. After the blocks that are run in this
-    state, the database takes writes again."""
+    """Makes the database read-only, as a provider does when the disk is full. When the blocks for this state have run,
+    the database takes writes again."""
     troubles.healthy(database)
     set_read_only("SET default_transaction_read_only = on")
     READ_ONLY.append(os.environ["DATABASE_URL"])

@@ -21,7 +21,8 @@ ONCE_ONLY = r"queuectl enqueue|python|(?s:.*)queuectl reset"  # the other comman
 
 
 class Reader:
-    """A reader with two terminals: `queuectl up` runs in the first, and the other commands run in the second."""
+    """A reader with two terminals: `queuectl up` runs in the first terminal, and the other commands run in the second
+    terminal."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

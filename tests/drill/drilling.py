@@ -37,7 +37,8 @@ class Drilled:
 
 
 def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
-    """Raises no error if the trouble was not found or not mended as expected. The result then says what was wrong."""
+    """If the trouble was not found or not mended as expected, raises no error, but returns a result that says what was
+    wrong."""
     drilled = Drilled(trouble)
     with ExitStack() as stack:
         stack.enter_context(fleet.settings_here())

@@ -27,9 +27,9 @@ def processor(database: DatabaseManager) -> DistributedProcessor:
 def bulk_meets_rivals(
     processor: DistributedProcessor, keys: Iterable[str], on_duplicate: OnDuplicate, rivals: Iterable[str]
 ) -> tuple[EnqueuedMany, dict[str, int]]:
-    """Enqueues a record for each of `keys` in one call. Each key of `rivals` has a session of its own, which enqueues a
-    record with this key before the call, and commits when the call waits for this record. Returns the call's result and
-    the ids of the sessions' records, by key."""
+    """Enqueues a record for each of `keys` in one call. Each key of `rivals` has a session of its own. Before the call,
+    this session enqueues a record with the key. The session commits when the call waits for this record. Returns the
+    call's result and the ids of the sessions' records, by key."""
     rows = [NewRecord({"n": n}, dedup_key=key) for n, key in enumerate(keys)]
     ids: dict[str, int] = {}
     sessions: list[tuple[int, ExitStack]] = []
@@ -84,7 +84,7 @@ def test_if_the_record_ends_at_once_the_row_is_inserted_after_all(
     on_duplicate: OnDuplicate,
     rivals: list[str],
 ) -> None:
-    """The record ends after the statement that waited for it, and before the next statement."""
+    """The record with the key c ends after the statement that waited for it, and before the next statement."""
     processor.enqueue("send_invoice", {"n": "old"}, dedup_key="a")
     execute = connections._Door.execute
     ended: list[str] = []

@@ -134,8 +134,8 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
         with processor.database.transaction() as cursor:
-            # A session looks for a deadlock only once, `deadlock_timeout` after it begins to wait. By then, the other
-            # session must wait, too.
+            # A session looks for a deadlock only once: when it has waited for `deadlock_timeout`. At that moment, the
+            # other session must be waiting, too.
             cursor.execute("SET LOCAL deadlock_timeout = '2s'")
             results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 
@@ -183,8 +183,8 @@ def test_a_bulk_that_raises_names_the_key_and_writes_nothing(processor: Distribu
 def test_two_sessions_at_the_same_time_make_one_record(
     processor: DistributedProcessor, on_duplicate: OnDuplicate, stored: object, is_bulk: bool
 ) -> None:
-    """The second session waits until the first one commits. Then the second session finds a record with the same
-    key. This record was not visible when the statement of the second session began."""
+    """The second session waits until the first one commits. Then the second session finds the first session's record,
+    which has the same key. This record was not visible when the statement of the second session began."""
     results: list[Any] = []
 
     def second() -> None:

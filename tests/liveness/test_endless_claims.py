@@ -1,4 +1,5 @@
-"""If a record is claimed again and again without an outcome, it is claimed alone. After that, it gets crash strikes."""
+"""After several claims without an outcome, a record is claimed alone. Each further claim that ends without an outcome
+then adds a crash strike."""
 
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_release_and_a_restart_of_the_server_do_not_count(store: Store) -> Non
 
 
 def test_a_run_that_was_stopping_does_not_count(store: Store) -> None:
-    """For example, a deployment stops a run, and kills its process if the run does not end in time."""
+    """A run is stopping, for example, during a deployment, which kills the process if the run does not end in time."""
     [record] = store.enqueue(1)
     run = store.run()
     run.begin()

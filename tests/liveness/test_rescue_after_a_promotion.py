@@ -25,7 +25,7 @@ STANDS_BY_FOR = """SELECT extract(epoch FROM clock_timestamp() - backend_start):
 
 
 class Promoted:
-    """The store on a standby that has just been promoted. Its only run was silent for half an hour."""
+    """The store on a standby that has just been promoted. The store's only run was silent for half an hour."""
 
     def __init__(self, store: Store, run: Run, before_promotion: datetime) -> None:
         self.store = store

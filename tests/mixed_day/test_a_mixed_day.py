@@ -168,7 +168,7 @@ def test_every_record_ends_as_its_flow_says(
 
 
 def recurring_ends(database: DatabaseManager) -> set[int]:
-    """Counts the completed records of each occurrence. Returns the set of distinct counts."""
+    """Counts the completed records of each occurrence, and returns each different count once."""
     return {
         row[0]
         for row in rows(

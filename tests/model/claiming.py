@@ -3,9 +3,9 @@
 The model has one record and a few worker processes. Each process has one run, and perhaps an abandoned thread that is
 still running. Every statement of the store is one step, because the store executes it in a transaction of its own. A
 one-COMMIT slice has two steps: the fenced UPDATE, which takes the row lock, and the COMMIT. Processes die at any
-moment, and answers get lost. All interleavings are explored. So the model includes frozen processes, which take no step
-for a while, and expired leases, after which a rescuer takes its step. `Rules` switches off rules that the real
-statements follow, to show that each rule is needed.
+moment, and answers get lost. All interleavings are explored. So the model includes frozen processes: a process may take
+no step for a while. The model also includes expired leases: a rescuer may take its step at any moment. `Rules` switches
+off rules that the real statements follow, to show that each rule is needed.
 """
 
 from collections.abc import Callable, Iterator

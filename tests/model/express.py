@@ -1,10 +1,10 @@
 """A model of express slices and claims. It is small enough for all its states to be explored.
 
 The model has one record and a few runs, all registered. A run holds a slice in one step, and settles, converts or loses
-the slice in a later step. The session of a slice may be ended while the handler goes on. The process may die. The
-answer to the COMMIT may get lost. A failed attempt to end a session is not a step of the model, because it changes
-nothing. A producer may replace the payload once. A lock leaves a mark (xmax) in the row, until vacuum freezes the
-row. The model leaves out frozen rows, because runs/has_died_lately.sql covers this case.
+the slice in a later step. The session of a slice may end while the handler still runs. The process may die. The answer
+to the COMMIT may get lost. A failed attempt to end a session is not a step of the model, because it changes nothing. A
+producer may replace the payload once. A lock leaves a mark (xmax) in the row, until vacuum freezes the row. The model
+leaves out frozen rows, because runs/has_died_lately.sql covers this case.
 """
 
 from collections.abc import Callable, Iterator
@@ -202,7 +202,8 @@ def _wrong_payload(state: State, run: Run) -> str:
 
 
 def _stuck(reached: dict[State, list[State]], claim_bound: int) -> State | None:
-    """A state after which the record is never completed, although a run is alive and `claim_bound` is not reached."""
+    """Returns a state from which the record can never be completed, although a run is alive and `claim_bound` is not
+    reached. Returns None if there is no such state."""
     before: dict[State, list[State]] = {state: [] for state in reached}
     for state, afters in reached.items():
         for after in afters:

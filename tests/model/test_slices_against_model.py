@@ -81,8 +81,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.idle) + len(self.slices) < 4)
     @rule(first_slice=st.integers(0, 1))
     def begin(self, first_slice: int = 0) -> None:
-        """Begins a run. If a slice comes first, the run is only registered. Otherwise, the run claims records and
-        completes them."""
+        """Begins a run. A run that begins with a slice is registered without a claim. A run that begins with a claim
+        claims records and completes them."""
         self.enqueue(1)
         run = self.store.run(batch_size=3, max_retries=0, first_slice=first_slice)
         batch = run.begin()
@@ -167,8 +167,7 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(one.is_lost for one in self.slices))
     @rule(data=st.data())
     def replace_a_payload(self, data: st.DataObject) -> None:
-        """Replaces the payload of a record whose outcome is kept in memory. That outcome belongs to the old
-        payload."""
+        """Replaces the payload of a record. The run still keeps the outcome of the old payload in memory."""
         one = data.draw(st.sampled_from([one for one in self.slices if one.is_lost]))
         record_id = data.draw(st.sampled_from(one.records)).id
         expected = self.model[record_id]
@@ -199,8 +198,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not one.is_lost and not one.is_dead for one in self.slices))
     @rule(data=st.data())
     def declare_dead_what_cannot_be_ended(self, data: st.DataObject) -> None:
-        """The login of the rescuer is not allowed to end the session. The locks stay until the session ends
-        by itself."""
+        """Rescue's login has no right to end the session of the run that it declares dead. The session keeps its locks
+        until it ends by itself."""
         living = [one for one in self.slices if not one.is_lost and not one.is_dead]
         one = data.draw(st.sampled_from(living))
         with mock.patch.object(
@@ -296,7 +295,7 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """This test once found a mark in a row, although only other rows had been claimed. The reason is not known, so
+        """This test once found a mark in a row, although only other rows had been claimed, and we do not know why. So
         the model reads the marks from the rows after each claim. A row with a mark is claimed in the normal way."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:

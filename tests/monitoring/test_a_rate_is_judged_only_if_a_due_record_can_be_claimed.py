@@ -42,8 +42,8 @@ def _configured(monkeypatch: pytest.MonkeyPatch, clean_database_url: str) -> Non
 
 @pytest.fixture
 def keyed(database: DatabaseManager) -> DatabaseManager:
-    """600 due records wait. Each of their keys begins with a record that is due later, such as a retry or a snoozed
-    record. In every second key, a failed record comes before that record, and blocks the key."""
+    """600 due records wait. Each waits for an earlier record of its key that is not due yet, such as a retry or a
+    snoozed record. In every second key, a failed record comes before that record, and blocks the key."""
     filling.add_flow(database, declared='{"failure_blocks_key": true}')
     filling.add_worker_process(database, "alpha")
     execute(database, FAILED, last=30)
@@ -138,8 +138,8 @@ def test_a_record_that_moves_for_a_moment_changes_nothing(
 
 
 def test_a_record_that_was_due_long_before_its_claim_moves(keyed: DatabaseManager) -> None:
-    """If each record of a key takes a minute, the current claim is always young. So the record counts as moving if
-    either its due time or its claim is old."""
+    """If each record of a key takes a minute, the current claim is always young. So a long-due record counts as moving
+    even if its claim is young."""
     add_running(keyed, 2 * GRACE_SECONDS, 1)
     assert waits(keyed) == set()
 

@@ -245,7 +245,7 @@ def test_every_run_is_logged_and_real_ones_are_audited(database: DatabaseManager
 
 
 def test_a_chunk_waits_for_nobody_who_works(database: DatabaseManager) -> None:
-    """Maintenance skips a record that another transaction has locked. The next maintenance run takes it."""
+    """Maintenance skips a record that another transaction has locked, and leaves it to the next maintenance run."""
     fill(database)
     with database.transaction() as worker:
         worker.execute("SELECT FROM processing_queue WHERE status = 'completed' FOR UPDATE")

@@ -1,5 +1,5 @@
-"""Maintenance counts as alive while one of its statements works for minutes. Its sessions are not idle in a
-transaction, and no other maintenance run waits for it."""
+"""Maintenance counts as alive while one of its statements works for minutes. During this time, no session of the
+maintenance is idle in a transaction, and other maintenance runs can begin."""
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future

@@ -12,7 +12,8 @@ from tests.support.store import in_background
 
 PATIENCE_SECONDS = 30
 SILENT = "INSERT INTO maintenance_runs (operation, dry_run, actor) VALUES ('silent', false, 'anna')"
-# The next statements find the rows in the order in which these UPDATEs have changed them.
+# Each UPDATE puts the new version of its row behind the other rows. So later statements find the rows in the order of
+# the UPDATEs.
 AFFECT = "UPDATE maintenance_runs SET affected_count = 1 WHERE operation = %(operation)s"
 AGE = "UPDATE maintenance_runs SET heartbeat_at = now() - interval '1 hour' WHERE operation = %(operation)s"
 SEAL = "SELECT FROM audit_seal FOR UPDATE"

@@ -35,7 +35,7 @@ def connected(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def idle(*counts: int) -> Callable[[Snapshot], Snapshot]:
-    """Adds one application for each count, with that many connections that have long been idle in a transaction."""
+    """For each count, adds an application with that many connections that have long been idle in a transaction."""
     found = [Connections(f"app {number}", 50, 0, 0, 50, count) for number, count in enumerate(counts)]
     return lambda quiet: replace(quiet, server=replace(quiet.server, connections=found))
 

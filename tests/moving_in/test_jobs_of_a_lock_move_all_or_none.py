@@ -1,5 +1,5 @@
-"""If one job of a Procrastinate lock cannot become a record, all jobs of that lock stay in Procrastinate. So the two
-systems never run jobs of one lock at the same time."""
+"""If one job of a Procrastinate lock cannot become a record, all jobs of that lock stay in Procrastinate. So
+Procrastinate and the queue never run jobs of one lock at the same time."""
 
 from typing import Any
 

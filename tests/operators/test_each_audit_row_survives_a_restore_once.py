@@ -1,4 +1,4 @@
-"""A restore loses no row of the audit log and duplicates none. Neither clocks nor open transactions change that."""
+"""A restore loses no row of the audit log and duplicates none, even if clocks are wrong or transactions are open."""
 
 import json
 import zipfile

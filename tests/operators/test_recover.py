@@ -1,5 +1,4 @@
-"""`queuectl recover` changes only what it must. If an operator had stopped ingestion or processing, it stays stopped.
-"""
+"""`queuectl recover` changes only what it must. Ingestion or processing that an operator had stopped stays stopped."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""After a one-COMMIT slice, a client has its own settings, whichever client opened the server's session."""
+"""PgBouncer may give a client a server session that another client opened. Even then, the client has its own settings
+after a one-COMMIT slice."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Installing the wheel does not change how an application behaves, and the application can use the wheel.
 
-An application of each layout runs twice in one environment: without the wheel, and with the wheel. The output of
-pytest, Celery and the imports must be the same. Then the test adds a flow to the application, enqueues a record and
-runs a worker.
+An application of each layout runs twice in one environment: without the wheel, and with the wheel. In both runs, the
+output of pytest, Celery and the imports must be the same. Then the test adds a flow to the application, enqueues a
+record and runs a worker.
 """
 
 import re

@@ -55,7 +55,7 @@ def test_no_file_grows_beyond_what_one_reads_at_once(package: str) -> None:
 PRIVATE_IN_TEXT = re.compile(r"\b(?:queue_store|tasks|processing_queue)(?:\.\w+)*\._[a-z]\w*")
 
 
-# Private names that named tuples, psycopg and Celery define.
+# Private names of other libraries: of named tuples, psycopg and Celery.
 OF_OTHERS = ("_replace", "_start_copy_gen", "_task_from_fun")
 
 

@@ -1,5 +1,5 @@
-"""A search by key, run or worker shows each record on exactly one page, and once in an export. Between two pages,
-records change, so an index finds different records than it found for the first page."""
+"""A search by key, run or worker shows each record on exactly one page, and once in an export. Records change between
+two pages, so for the second page the index finds other records than for the first."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,5 @@
-"""`Cancel all pending` cancels pending records only. If a worker claims a record after the search, that record goes
-on."""
+"""`Cancel all pending` cancels pending records only. If a worker claims a record after the search, the worker goes on
+with that record."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,6 @@
 """Sends odd values to every path and field of the page, and of Flower's API. No answer contains a traceback. No
-answer is a 5xx, except Flower's 503 for its missing result backend. Nothing changes without login and token. The values
-are random, with a fixed seed."""
+answer is a 5xx, except Flower's 503 for its missing result backend. Without a login and a token, nothing changes. The
+values are random, with a fixed seed."""
 
 import itertools
 import json

@@ -24,7 +24,7 @@ def by_itself(worker: Worker) -> None:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every flow that may be express is express at once. No slice counts as long, however slow this machine is."""
+    """Every flow that may be express is express at once. No slice is ever too long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
@@ -33,8 +33,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No batch and no slice counts as long, however slow this machine is. Small batches are large enough for express
-    slices."""
+    """No batch and no slice counts as long, however slow this machine is. Even a batch of one record is large enough
+    for an express slice."""
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)

@@ -1,5 +1,5 @@
-"""While a process ends because of a stuck handler, that handler may return. Even then the process begins no other
-work, because the end of the process would interrupt that work."""
+"""A stuck handler can still return while its process ends because of it. Even then the process begins no other work,
+because the end of the process would interrupt that work."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +78,8 @@ class Ending:
         assert self.ended.is_set()
 
     def end_of_test(self) -> None:
-        """Lets all threads go on, because the process of a test does not end."""
+        """Lets the waiting threads go on to their end. In a worker, they would end with the process, but the process of
+        a test goes on."""
         self.may_return.set()
         self.gate.set()
         if self.aborts is not None:  # later, `end_process` would end the process of the test
@@ -249,7 +250,8 @@ def test_the_process_does_not_wait_endlessly_for_a_task(
 def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run of the stuck handler has ended, and its process works on another run when the process begins to end."""
+    """When the process begins to end because of a stuck handler, that handler's run is over, and the process works on
+    another run."""
     monkeypatch.setattr(aborting, "OTHER_WORK_SECONDS", PATIENCE_SECONDS)
     worker, services = ending.worker, ending.services
     worker.enqueue("stuck", ["second"])

@@ -22,7 +22,8 @@ from tests.runs.test_lost_commits import lose_the_answer
 from tests.support.flow_runs import Worker
 
 BATCH_SIZE = 100
-# A slice leaves its lock in the xmax of a completed record. A record that was claimed ends with the xmax 0.
+# A slice leaves its lock in the xmax of a completed record. If a record was claimed first, its xmax is 0 after its
+# completion.
 CLAIMED = "SELECT count(*) FROM processing_queue WHERE xmax::text = '0' AND status = 'completed'"
 RUNS = "SELECT flow_name, state, batch_count, records_completed FROM flow_execution_logs ORDER BY started_at"
 
@@ -31,8 +32,7 @@ pytestmark = pytest.mark.usefixtures("at_once")
 
 @pytest.fixture(autouse=True)
 def many(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker with one flow counts as a worker with many flows. One slice may take all due records. No time slice
-    ends."""
+    """The worker behaves as if it had many flows. One slice may take all due records. No time slice ends."""
     monkeypatch.setattr(waiting_flows, "MANY_FLOWS", 1)
     monkeypatch.setattr(QuickBatches, "note_thrown_back", lambda _: None)
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)  # slices do not shrink on a slow machine
@@ -142,7 +142,7 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
 def test_after_a_slice_that_left_due_records_another_slice_follows(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slices have not grown much yet, so the first slice cannot take all due records."""
+    """Slices are still short at the start, so the first slice cannot take all due records."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b"):
         fill(worker, 3 * BATCH_SIZE, name)
@@ -178,7 +178,7 @@ def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
 
 
 def test_a_batch_that_begins_at_the_level_that_has_waited_longest_is_whole(worker: Worker) -> None:
-    """If the batch of the priority level that has waited longest were small, low priorities might wait much longer."""
+    """If this batch were smaller than other batches, records of low priority might wait much longer."""
     fill(worker, 2 * BATCH_SIZE)
     position = worker.services.position("sample")
     while not position.next_is_aging:

@@ -18,8 +18,8 @@ SLICE_SECONDS = 5.0
 
 
 class NoHints:
-    """A broker that takes no hints. `is_reachable`: whether the broker answers a ping before the first hint fails, and
-    whether it answers afterwards. A full broker answers a ping, but takes no hints."""
+    """A broker that takes no hints. `is_reachable`: two values: whether the broker answers a ping before the first hint
+    fails, and whether it answers a ping after that. A full broker answers a ping, but takes no hints."""
 
     def __init__(self, *is_reachable: bool) -> None:
         self._is_reachable = is_reachable or (False, False)
@@ -91,7 +91,8 @@ def test_a_run_sends_no_further_hint_after_one_has_failed(
 def test_the_next_run_begins_at_once_after_a_run_whose_hint_has_failed(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the first run, an ordinary pause of the idle poll would be at least an hour long."""
+    """If the idle poll made its ordinary pause after the first run, the second run would begin an hour later or
+    more."""
     shift = Shift(worker, monkeypatch, NoHints(False, True))
     worker.services.settings = replace(worker.services.settings, idle_poll_seconds=7200)
     for name in "ab":

@@ -202,7 +202,7 @@ def test_what_breaks_out_of_a_slice_rolls_it_back(worker: Worker, monkeypatch: p
 def test_a_database_that_is_away_while_a_slice_is_claimed_is_waited_for(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The running handler notices nothing, and its record is claimed in the end."""
+    """The claim is repeated until the database is back. The running handler notices nothing."""
     settle_again, failures = HeldSlice.settle_again, [1, 2]
     came_back = threading.Event()
 

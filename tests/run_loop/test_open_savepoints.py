@@ -1,5 +1,5 @@
-"""A handler returns while a savepoint is still open. Even then, its rows and its record's outcome are committed
-together or not at all. No record is completed if its rows were rolled back."""
+"""Even if a handler returns while a savepoint is still open, its rows and its record's outcome are committed together
+or not at all. No record is completed if its rows were rolled back."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -175,7 +175,7 @@ BATCHES = [
     (asynchronous_batch_with_session, "session", "completed"),
     (asynchronous_batch_with_session, "begin_nested", "failed"),
 ]  # fmt: skip
-# In each test, the run first claims this batch. Only after that claim can the run be express.
+# In each test, the run must claim this batch before it can be express.
 CLAIMED = [""] * 4
 
 

@@ -81,7 +81,7 @@ async def asynchronous(
 
 
 HANDLERS = [plain, with_sqlalchemy, asynchronous, asynchronous_with_sqlalchemy]
-# In each test, the run first claims this batch. Only after that claim can the run be express.
+# In each test, the run first claims this batch. Before its first claim, the run cannot be express.
 CLAIMED = [""] * 20
 
 

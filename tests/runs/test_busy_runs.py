@@ -73,8 +73,8 @@ def buffers(database: DatabaseManager, look: str) -> int:
 
 @pytest.fixture
 def finished_much(own_database_url: str) -> Iterator[DatabaseManager]:
-    """A run has finished many records, and still works on a few. A snapshot keeps the index entries of all these
-    records."""
+    """A run has finished many records, and still works on a few. An open snapshot keeps the index entries of the
+    finished records."""
     manager = connect(own_database_url)
     filling.add_flow(manager)
     execute(manager, "ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
@@ -207,8 +207,8 @@ def test_a_record_without_a_run_is_found_at_a_glance(own_database_url: str) -> N
 def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch, hint_is_taken: bool
 ) -> None:
-    """If the run never ended, it would become older than the orphan timeout. Then only a scan could tell whether the
-    run has overdue records. Without the broker, the idle poll begins the next run."""
+    """If the run never ended, it would become older than the orphan timeout. Only a scan can tell whether so old a run
+    has records whose claim is older than this timeout. Without the broker, the idle poll begins the next run."""
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: hint_is_taken)
     monkeypatch.setattr("tasks.run_loop.time_slice.OTHERS_LOOK_SECONDS", 0.0)
 

@@ -107,7 +107,7 @@ def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(
 def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
     store: Store, way: Callable[[Store, int], list[int]]
 ) -> None:
-    """Before the claim began, the rescuer had already looked for the run's session."""
+    """The rescuer looked for the run's session before the claim began, so it does not end this session."""
     store.enqueue(10)
     run = store.run()
     run.begin()

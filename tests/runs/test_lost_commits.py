@@ -67,7 +67,8 @@ def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> N
 def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothing(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the run had to be declared dead, its only record would get a crash strike."""
+    """The run must end itself. If another process declared the run dead, the run's only record would get a crash
+    strike."""
     flow = worker.declare(lambda payload: None, name="sample")
     record_ids = worker.enqueue("sample", [1])
     lose_the_answer(monkeypatch, has_happened=True)

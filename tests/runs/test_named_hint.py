@@ -1,5 +1,5 @@
 """`unindexed(…)` and the view `unblocked_records` cost nothing. A statement that uses them has the same plan as a
-statement with the SQL written out. Both the owner and the role of workers get that plan."""
+statement that contains their SQL instead. Both the owner and the role of workers get that plan."""
 
 import re
 from collections.abc import Iterator
@@ -85,7 +85,8 @@ def without_conditions(plan: list[str]) -> list[str]:
 def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
     own_store: Store, look: str
 ) -> None:
-    """EXPLAIN uses the values of a statement's parameters. The plan that a run keeps is made without these values."""
+    """EXPLAIN plans a statement for the values of its parameters. But the plan that a run keeps is made without these
+    values."""
     enqueue_keyed(own_store, keys=20, count=200)
     own_store.enqueue(2_000)
     run = own_store.run(batch_size=10)

@@ -77,8 +77,8 @@ def test_it_comes_next(
 
 
 def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
-    """The earlier suspect waits until the later record of its key is finished. Other suspects do not wait for the
-    earlier suspect, whatever their batch limit is."""
+    """The suspect `earlier` waits, because a later record of its key is being processed. The other suspects do not wait
+    for `earlier`, whatever their batch limit is."""
     earlier = late(store)
     first, second = store.enqueue(2)
     store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))

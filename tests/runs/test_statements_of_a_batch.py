@@ -60,7 +60,8 @@ def test_each_further_kind_of_outcome_is_one_statement_more(store: Store, tmp_pa
 
 
 def test_a_run_of_one_short_batch_is_four_round_trips(store: Store, tmp_path: Path) -> None:
-    """The beginning and the end of the run take two round trips each: BEGIN with the statements, and COMMIT."""
+    """The beginning and the end of the run take two round trips each: one for BEGIN and the statements, and one for
+    COMMIT."""
     store.enqueue(2)
     run = store.run()
     records: list[Record] = []

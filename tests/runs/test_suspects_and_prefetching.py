@@ -74,8 +74,8 @@ def test_without_a_due_suspect_no_claim_in_advance_is_empty(store: Store, why: s
 
 @pytest.mark.parametrize("kind", ["threads", "tasks"])
 def test_a_run_with_a_standing_backlog_claims_the_suspect(worker: Worker, kind: str) -> None:
-    """A handler ends only once the run has an unstarted record or looks for suspects next. So the run always
-    prefetches."""
+    """Each handler waits until the run has an unstarted record, or until the run's next claim looks for suspects. So
+    the run always prefetches."""
     lock, begun = threading.Lock(), list[int]()
 
     def may_end() -> bool:

@@ -121,7 +121,7 @@ def test_a_beat_that_does_not_lead_skips_nothing(
     add(database, "removed", "due")
     execute(
         database,
-        "UPDATE beat_leader SET beat_id = gen_random_uuid(), leads_until = now() + interval '1 hour'",
+        "UPDATE beat_leader SET beat_id = gen_random_uuid(), leads_until = now() + interval '1 minute'",
     )
     assert not beat.look()
     assert state(database, "removed") == "due"

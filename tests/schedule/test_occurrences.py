@@ -143,8 +143,8 @@ def test_a_task_that_fails_is_tried_again_and_then_given_up(
 
 
 def test_a_killed_worker_does_not_lose_its_maintenance(database: DatabaseManager) -> None:
-    """The worker is killed during maintenance. The occurrence is due again before the maintenance run counts as
-    dead."""
+    """A worker is killed during maintenance. As long as its maintenance run counts as alive, each try only makes the
+    occurrence due again. Such a try is not counted."""
     app.loader.import_default_modules()
     notice(database, NOON - timedelta(days=1), "retention")
     notice(database, NOON, "retention")

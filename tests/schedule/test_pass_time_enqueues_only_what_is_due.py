@@ -29,7 +29,7 @@ def send_report(payload: dict[str, Any]) -> str:
 
 
 def report_in(delta: timedelta, tester: QueueTester) -> None:
-    """Declares and registers a flow that is due once a day, the next time in `delta`."""
+    """Declares and registers a flow that is due once a day. Its next due time is `delta` from now."""
     due_at = datetime.now(UTC) + delta
     flow(schedule=crontab(hour=due_at.hour, minute=due_at.minute))(send_report)
     assert tester.records("send_report") == []

@@ -1,4 +1,5 @@
-"""Readings of the schedule step from entry to entry. They do not read all occurrences that recurring records leave."""
+"""Readings of the schedule step from entry to entry, so they do not read all occurrences that recurring records
+leave."""
 
 from collections.abc import Iterator
 from typing import Any

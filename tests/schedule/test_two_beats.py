@@ -112,7 +112,7 @@ BEATS = "SELECT count(*) FROM beats WHERE heartbeat_at > now() - interval '3 sec
 def test_two_beats_keep_every_time_of_the_clock_once_while_each_is_killed_and_frozen(
     database: DatabaseManager, settings_environment: dict[str, str]
 ) -> None:
-    """At least ten minutes of accelerated time pass. Each of these minutes takes a second."""
+    """At least ten minutes of accelerated time pass, at a second per minute."""
     environment = {**settings_environment, "ACCELERATED_FROM": str(time.time())}
     with ExitStack() as stack:
         worker = ("worker", "--pool=solo", "-Q", "control", "--without-mingle", "--without-gossip")

@@ -202,7 +202,8 @@ def function_cell(role: str, name: str, kind: str, arguments: str, *, is_trigger
     )
     allowed = declared.FUNCTIONS.get(name)
     may = role == OWNER or allowed is None or role in allowed
-    # If the refusal has another text, the call was allowed, and the function itself was refused something.
+    # If an error has another text, the login was allowed to call the function, but a statement in the function was
+    # refused.
     return Cell(f"call {name}", statement, may, "permission denied for function")
 
 

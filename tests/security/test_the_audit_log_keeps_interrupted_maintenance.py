@@ -28,7 +28,7 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def interrupted(
     database: DatabaseManager, *, dry_run: bool = False, after: int = 4, failed: int = 5
 ) -> Generator[None]:
-    """A weekly reset falls silent after `after` records. At the end of the `with` block, it tries to go on."""
+    """A weekly reset falls silent after `after` records. At the end of the `with` block, the reset tries to go on."""
     filling.add_flow(database)
     filling.add_failed(database, failed, retry_count=1, updated_at=days_ago(1))
 

@@ -66,8 +66,8 @@ class Producer(threading.Thread):
 def running_producers(
     url: str, flow_name: str = "with_effect", count: int = 2, slow: int = 0
 ) -> Iterator[list[Producer]]:
-    """Starts the producers as soon as a worker has registered the flow. `slow`: the number of additional producers.
-    Each of them has a transaction open nearly all the time."""
+    """Starts the producers as soon as a worker has registered the flow. `slow`: the number of additional producers that
+    each have a transaction open nearly all the time."""
     wait_until(lambda: _is_registered(url, flow_name), f"the flow {flow_name}", timeout_seconds=60)
     producers = [
         Producer(url, f"{flow_name}-{number}", flow_name, 0 if number < count else SLOW_SECONDS)

@@ -1,4 +1,4 @@
-"""Installs a package whose entry point names a module of flows. Writes the files that pip would write."""
+"""Installs a package whose entry point names a module of flows, by writing the files that pip would write."""
 
 from pathlib import Path
 

@@ -9,9 +9,9 @@ import psycopg
 from tests.support.store import in_background
 
 # One session takes the lock that an INSERT takes, releases it and sleeps, again and again. The session had the lock at
-# both ends of each interval that it notes. So no other session can have held a conflicting lock for longer than that
-# interval. The loop runs on the server and uses the server's clock, so that a busy client does not lengthen the
-# intervals.
+# both ends of each interval that it notes. So in each interval, another session can have held a conflicting lock for at
+# most the length of the interval. The loop runs on the server and uses the server's clock, so that a busy client does
+# not lengthen the intervals.
 NOTES = "CREATE UNLOGGED TABLE lock_probes (had_before timestamptz, asked timestamptz, had timestamptz)"
 PROBE = """
 DO $$

@@ -48,8 +48,8 @@ def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
 
 
 def behind_a_gate(statement: bytes, first_read: bytes) -> bytes:
-    """Returns a variant of the statement that takes its snapshot, waits for the advisory lock 8, and then locks rows.
-    `first_read`: the text of the statement's first read, with its WHERE."""
+    """Returns a changed statement. When it is executed, it first takes its snapshot, then waits for the advisory lock
+    8, and then locks rows. `first_read`: the text of the statement's first read, with its WHERE."""
     for before, after in [
         (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
         (first_read, first_read.replace(b"WHERE ", b"WHERE EXISTS (SELECT FROM gate) AND ")),

@@ -1,6 +1,7 @@
 """A pytest plugin that changes one SQL statement before any other module reads it: `pytest -p tests.support.mutant`.
 
-MUTANT is a JSON list: the name of the statement, the text to replace, and the text of the mutant.
+The environment variable MUTANT is a JSON list of three texts: the name of the statement, the part to replace, and the
+replacement.
 """
 
 import json

@@ -44,8 +44,8 @@ def before_unblocked_records(statement: bytes) -> bytes:
 
 
 def before_one_of_a_key(statement: bytes) -> bytes:
-    """Like before_unblocked_records, but also removes the check whether another record with the same key is
-    processing."""
+    """Changes the statement as `before_unblocked_records` does. Also removes the check whether another record with the
+    same key is processing."""
     older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", before_unblocked_records(statement))
     assert count
     return older

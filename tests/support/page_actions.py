@@ -1,4 +1,5 @@
-"""The actions of the Queue page without Flower. Tests call them as Flower's handlers do, on the test's database."""
+"""The actions of the Queue page, without Flower. Tests call these actions on their own database, as Flower's handlers
+do."""
 
 from typing import Any
 

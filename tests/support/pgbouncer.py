@@ -94,7 +94,7 @@ def program() -> str | None:
 
 @contextmanager
 def running_pgbouncer(directory: Path, server_url: str, **settings: str) -> Iterator[PgBouncer]:
-    """Skips the test if PgBouncer is missing. If all tests must go through PgBouncer, ends the suite instead."""
+    """If PgBouncer is missing, skips the test, or ends the suite if all tests must go through PgBouncer."""
     found = program()
     if found is None:
         if THROUGH_PGBOUNCER:

@@ -33,7 +33,8 @@ REMOVED_ROWS = (
 @dataclass(frozen=True)
 class Pair:
     """Both servers have the migrated database. The replica has no replication slot. By default it reports its oldest
-    snapshot to the primary (hot_standby_feedback). It receives everything through the proxy `link`."""
+    snapshot to the primary (hot_standby_feedback). Everything that the replica receives from the primary passes through
+    the proxy `link`."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres
@@ -66,8 +67,8 @@ class Pair:
         )
 
     def remove_rows(self) -> None:
-        """Deletes and vacuums rows on the primary. A replica with CANCELS_READINGS then cancels every reading that has
-        an older snapshot."""
+        """Deletes and vacuums rows on the primary. A replica with CANCELS_READINGS then cancels every reading whose
+        snapshot is older than the deletion."""
         with psycopg.connect(self.primary.url(), autocommit=True) as connection:
             for statement in REMOVED_ROWS:
                 connection.execute(statement.encode())

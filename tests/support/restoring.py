@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-# Lets the current transaction insert the records that only a restore may insert. Can also stand in the WHERE of an
-# INSERT … SELECT.
+# Lets the current transaction insert the records that only a restore may insert. The expression also works in the WHERE
+# of an INSERT … SELECT.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 

@@ -127,8 +127,8 @@ class Store:
         return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
-        """Waits until the session of this connection waits for a lock. Behind PgBouncer, that session is not known.
-        Then any waiting session of the database is enough."""
+        """Waits until the session of this connection waits for a lock. Behind PgBouncer, that session is not known, so
+        this method waits until any session of the database waits for a lock."""
         if self.database.settings.pgbouncer:
             self.wait_until_a_session_is_blocked()
             return

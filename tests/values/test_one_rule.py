@@ -39,7 +39,7 @@ class Limit(enum.Enum):
 
 
 class Swapped(enum.StrEnum, metaclass=type("OwnMeta", (enum.EnumMeta,), {})):
-    """Its metaclass makes orjson write the text and not the value."""
+    """The member is the text "a", but its value is "value of a". Because of the metaclass, orjson writes "a"."""
 
     A = "a"
 

@@ -18,8 +18,8 @@ WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
 # `make test-spawn` sets this variable to `spawn`.
 START_METHOD = os.environ.get("TEST_POOL_START_METHOD")
 START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
-# Counts the registered pool children. The count is 0 until flows are registered, because an earlier hint would find
-# nothing to claim.
+# Counts the registered pool children. Until a flow is registered, the count is 0, so that tests send no hint too early:
+# it would find nothing to claim.
 REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
 # The record whose handler runs, as the heartbeat reports it. If a pool child dies before it runs a handler, no record
 # is charged.

@@ -19,7 +19,7 @@ from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
 AWAY_SECONDS = float(os.environ.get("BROKER_AWAY_SECONDS", "8"))
-# With handlers that do nothing, ten minutes would need ten million rows.
+# If the handlers did nothing, the worker would need ten million rows for ten minutes.
 HANDLER_SECONDS = 0.002 if AWAY_SECONDS > 60 else 0.0
 WITH_BROKER_SECONDS = max(5.0, AWAY_SECONDS / 20)
 

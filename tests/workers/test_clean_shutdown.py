@@ -72,8 +72,8 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
     log: Path,
     tmp_path: Path,
 ) -> None:
-    """If Celery abandons a hint during a warm shutdown, it never reads the result of that hint. Without our
-    limit, the child would wait half a minute for Celery to read this result."""
+    """If Celery abandons a hint during a warm shutdown, it never reads the result of that hint. If we did not limit the
+    wait, the child would wait half a minute for Celery to read this result."""
     queue.insert("quick", 3)
     environment = settings_environment | {"ACCEPTED": str(tmp_path / "accepted")}
     flows = "tests.workers.flows_with_a_late_answer"
@@ -95,8 +95,8 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
 def test_a_child_killed_during_a_deploy_is_no_crash(
     queue: Queue, settings_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The test waits for a running handler. Otherwise, the stop could come before the first handler. Then the run would
-    give back its records and end at once."""
+    """The test waits for a running handler before it stops the worker. If the stop came before the first handler, the
+    run would give back its records and end at once."""
     queue.insert("sleepy", 3, '{"seconds": 20}')
     settings = {"IDLE_POLL_SECONDS": "0.2", "HEARTBEAT_SECONDS": "0.2", "LEASE_SECONDS": "1"}
     with running_worker(settings_environment, tmp_path / "1.log", concurrency=1, settings=settings) as worker:

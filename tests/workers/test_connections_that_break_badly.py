@@ -48,8 +48,8 @@ def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
             worker.wait_for_log("Cannot connect to")
             between.accept_again()
             wait_until(lambda: log.read_text().count("Connected to") == 2, "a new connection", log)
-            # Kombu may give the message back again when Python collects the old channel. Then the broker has the
-            # message twice.
+            # When Python collects the old channel, Kombu may give the message back to the broker a second time. Then
+            # the broker has the message twice.
             wait_until(lambda: kept(redis_client) == {sent.id}, "the message, which nobody may lose", log)
             redis_client.lpush("flows", message())
             wait_until(lambda: redis_client.llen("flows") == 0, "a hint to be followed", log)
@@ -74,7 +74,7 @@ def test_a_child_has_died_unseen_when_the_connection_breaks(
     log: Path,
     tmp_path: Path,
 ) -> None:
-    """Celery registers the pipe of the dead child. This pipe is None, so Kombu raises ValueError."""
+    """Celery registers None in place of the pipe of the dead child, so Kombu raises ValueError."""
     unseen = tmp_path / "no death is seen"
     environment = settings_environment | {"NO_DEATH_IS_SEEN": str(unseen)}
     flows = "tests.workers.flows_with_a_late_death"

@@ -1,4 +1,5 @@
-"""Applications that share the broker enqueue by a Celery task, or over Flower's REST API. Bad messages do no harm."""
+"""An application that shares only the broker with the workers can enqueue: it sends the Celery task
+`processing_queue.enqueue`, or calls Flower's REST API. Bad messages do no harm."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -130,7 +130,8 @@ def test_by_a_restart_when_the_terminal_closes(
 def test_of_one_child_that_is_asked_again(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
-    """When the child is asked again, it does not wait for its record in hand. Even so, this record is not charged."""
+    """When the child is asked to end a second time, it does not wait for its record in hand. Even so, this record is
+    not charged."""
     with running_worker(settings_environment, log, concurrency=1, flows=FLOWS, settings=SETTINGS) as worker:
         begin(queue, redis_client, "sleepy", worker, seconds=60)
         [child] = worker.children()
@@ -152,7 +153,8 @@ def test_of_one_child_that_is_asked_again(
 def test_of_one_child_alone(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
-    """Only this child ends, after its record in hand. The worker replaces the child, and goes on."""
+    """Only the child that gets the SIGTERM ends, after it has finished its record in hand. The worker replaces the
+    child, and goes on."""
     with running_worker(settings_environment, log, concurrency=1, flows=FLOWS, settings=SETTINGS) as worker:
         begin(queue, redis_client, "sleepy", worker)
         [child] = worker.children()

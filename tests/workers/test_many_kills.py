@@ -96,8 +96,8 @@ def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
 
 
 def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
-    """The ids of ten records in flight. Their handlers sleep for a minute the first time, but not when the records are
-    processed again."""
+    """Returns the ids of ten records in flight. Their handlers sleep for a minute the first time, but not when the
+    records are processed again."""
     queue.insert("sleepy", 10, '{"seconds": 60}')
     wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", worker.log)
     batch = (

@@ -72,8 +72,8 @@ def test_messages_change_nothing(
 
 
 def fill(queue: Queue) -> list[tuple[str, str]]:
-    """Adds history, and records that cannot be claimed (pending, failed and cancelled). Returns pairs of an entry's
-    name and a time, none of which is a due occurrence."""
+    """Adds history, and records that cannot be claimed (pending, failed and cancelled). Returns pairs: a name of a
+    schedule entry, real or not, and a time, valid or not. No pair is a due occurrence."""
     database = queue.database
     filling.add_flow(database, "stopped")
     queue.insert("stopped", 20, '{"n": $n}')

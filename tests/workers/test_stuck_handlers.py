@@ -1,4 +1,4 @@
-"""If a handler cannot be stopped, its process is replaced. Only the record of this handler is charged."""
+"""If a handler cannot be stopped, its process is replaced. Only the record of this handler is charged an attempt."""
 
 from pathlib import Path
 

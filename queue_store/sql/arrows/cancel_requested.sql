@@ -1,7 +1,7 @@
 -- cancel: pending → cancelled, for records that were given back while the request to cancel them was being written.
--- The transaction that gave a record back and the transaction of the request did not see each other. A record that a
--- run has claimed since then is left out, because that run sees the request itself. Returns the ids of the cancelled
--- records.
+-- One transaction gave the record back, and another wrote the request. Neither of them saw what the other wrote. A
+-- record that a run has claimed since then is left out, because that run sees the request itself. Returns the ids of
+-- the cancelled records.
 WITH asked AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT record_id FROM public.cancel_requests WHERE requested_at > now() - interval '1 day'))

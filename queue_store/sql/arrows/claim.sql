@@ -3,8 +3,8 @@
 -- record is expected. FOR SHARE: once a run has ended or is dead, none of its claims can commit any more. The advisory
 -- lock lets rescue find the session of a run (queue_store/runs/sessions.py). MATERIALIZED: otherwise Postgres may
 -- execute a sub-select with a LIMIT more than once, and lock too many rows. Only the earliest record of an order_key is
--- claimed. While a record of a key is processing, no other record of the key is claimed. Without this rule, two records
--- of the key would be processed at the same time if a record with a lower id were committed late. If two runs claim
+-- claimed. While a record of a key is processing, no other record of the key is claimed. Otherwise a record with a
+-- lower id that is committed late would be processed at the same time as another record of its key. If two runs claim
 -- records of one key at the same moment, the index processing_queue_running_key refuses the second claim, and the
 -- second run repeats its claim. The file queue_store/sql/README.md explains how the planner is steered here
 -- (`unindexed`, ARRAY, OFFSET 0).

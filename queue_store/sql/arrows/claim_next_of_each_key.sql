@@ -3,8 +3,8 @@
 -- last key, the statement goes on with the first key, up to the given key. Records that wait for an earlier record of
 -- their key are never read. One claim makes at most `key_limit` steps, and considers at most a thousand keys whose
 -- first record can be claimed. If these steps have not seen all keys, the claim also looks at the keys of the latest
--- two batches. The next claim starts after another key, so it finds other records. The statement locks the run only
--- after these steps, because heartbeats wait for this lock.
+-- two batches. The next claim starts after another key, so it finds other records. The statement locks the run's row
+-- only after the steps from key to key, because the run's heartbeats wait for this lock.
 WITH RECURSIVE flow AS MATERIALIZED (
     SELECT f.failure_blocks_key FROM public.flows f WHERE f.flow_name = %(flow_name)s
 ), keys(step, order_key, is_around, id, status, priority, scheduled_at, batch_limit) AS (

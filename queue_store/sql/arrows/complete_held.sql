@@ -1,9 +1,9 @@
 -- complete: pending → completed, for records that this run has locked by runs/hold_records.sql. This statement also
--- claims the records. As in arrows/claim.sql, FOR SHARE ensures that a run that has ended or is dead claims nothing.
--- `mark` is NULL if this transaction still has the locks. If the locks were lost and the outcomes are written again,
--- `mark` is what runs/slice_mark.sql returned. If a row still has this mark in its xmax, nobody has changed the row's
--- owner or payload since this run locked the row. Returns the ids of the completed records. Outcomes of other records
--- are refused and counted.
+-- claims the records. FOR SHARE locks the run's row, as in arrows/claim.sql. So a run that has ended or is dead claims
+-- nothing. `mark` is NULL if this transaction still has the locks. If the locks were lost and the outcomes are written
+-- again, `mark` is what runs/slice_mark.sql returned. If a row still has this mark in its xmax, nobody has changed the
+-- row's owner or payload since this run locked the row. Returns the ids of the completed records. The outcomes of all
+-- other given records are refused, and counted as refused.
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state IN ('running', 'stopping')

@@ -1,5 +1,6 @@
--- release: processing → pending, for records whose handlers this run did not call; no attempt is charged. A record
--- that was asked to stop becomes cancelled instead. Returns the accepted ids with their new status.
+-- release: processing → pending, for records whose handlers this run did not call; no attempt is charged. If somebody
+-- has asked to cancel a record, the record becomes cancelled instead of pending. Returns the accepted ids with their
+-- new status.
 WITH owned AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM public.processing_queue q

@@ -4,10 +4,10 @@
 -- If the run left several records, and any of them may have been in flight, they become suspects. Suspects are claimed
 -- again in batches of at most half their number, rounded up. A record that was claimed too often without an outcome is
 -- isolated. If an isolated record was claimed alone and that claim ended without an outcome, the record gets a crash
--- strike. A record that was asked to stop becomes cancelled. Returns each id with its new status and whether the record
--- got a strike. Only one session rescues a run at a time. Rows that somebody else has locked are left for the next
--- sweep. Therefore the first sweep stores the number of orphans. Otherwise a later sweep could mistake the one
--- remaining row for the run's only record.
+-- strike. If somebody has asked to cancel a record, the record becomes cancelled. Returns each id with its new status
+-- and whether the record got a strike. Only one session rescues a run at a time. Rows that somebody else has locked are
+-- left for the next sweep. Therefore the first sweep stores how many orphans the run left. Otherwise a later sweep
+-- could mistake the one remaining row for the run's only record.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')

@@ -1,9 +1,9 @@
 -- rescue: processing → pending, or cancelled if somebody asked to cancel the record. The statement gives back records
 -- on which probably no process is working. Either the record's run has no row, or the claim is older than both the
 -- orphan timeout and the flow's own limit. The run of such an old claim may still be alive. The statement first finds
--- the rows and then locks them by claim number, because a row may get a new owner in between. If one step found and
--- locked the rows, Postgres would compare a row's new version with joined rows that are out of date. The statement
--- would then take the record from its new owner.
+-- the rows. A row may then get a new owner, so the statement locks only the rows that still have the same claim number.
+-- If one step found and locked the rows, Postgres would check a row's new version against the run that it had joined to
+-- the old version. The statement would then take the record from its new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number
     FROM public.processing_queue q

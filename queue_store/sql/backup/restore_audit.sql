@@ -1,6 +1,6 @@
 -- Adds the kept audit rows that the backup does not have. Compares rows instead of times: a row's time is earlier than
--- its COMMIT, and clocks can be wrong. Equal rows are numbered, so that none is lost. Logins are not compared: if an
--- operator restored rows into an empty log, these rows name the operator's login.
+-- its COMMIT, and clocks can be wrong. Equal rows are numbered, so that none is lost. The column `login` is not
+-- compared: rows that an operator once restored into an empty log have the operator's login there.
 WITH kept AS (
     SELECT *, row_number() OVER (PARTITION BY at, actor, action, target, affected_count, details ORDER BY id) AS copy
     FROM pg_temp.kept_audit

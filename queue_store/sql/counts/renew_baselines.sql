@@ -1,8 +1,8 @@
 -- Learns each flow's usual values from the full hours of the last few weeks. For each flow, learning starts with the
--- first hour in which one of its records was completed or failed. An hour without completed or failed records counts
--- only if the flow had such records in another hour of that week. A week is seven days long, and the last week ends
--- with the last full hour. A flow's baseline for an hour of the week is deleted if, in all these weeks, no record of
--- the flow was completed or failed in that hour.
+-- first hour in which one of its records was completed or failed. An hour in which no record of the flow was completed
+-- or failed counts only if there was such a record in another hour of the same week. A week is seven days long, and the
+-- last week ends with the last full hour. A flow's baseline for an hour of the week is deleted if, in all these weeks,
+-- no record of the flow was completed or failed in that hour.
 WITH hour_counts AS MATERIALIZED (
     SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
         processing_seconds, (extract(epoch FROM date_trunc('hour', now(), 'UTC') - hour)::bigint - 1) / 604800 AS weeks_ago

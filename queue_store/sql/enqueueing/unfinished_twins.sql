@@ -1,6 +1,6 @@
 -- Returns (dedup_key, id, whether it is processing) of the flow's unfinished records that have one of these dedup keys.
--- LATERAL and LIMIT make the planner look up each key in the index. With an array or a plain join, a planner that
--- believes the table is empty makes a plan that reads all records of the flow.
+-- LATERAL and LIMIT make the planner look up each key in the index. If the planner believes that the table is empty,
+-- its plan for an array or a plain join reads all records of the flow.
 SELECT wanted.dedup_key, twin.id, twin.status = 'processing'
 FROM unnest(%(dedup_keys)s::text[]) AS wanted(dedup_key)
 CROSS JOIN LATERAL (

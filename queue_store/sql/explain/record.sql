@@ -1,5 +1,5 @@
 -- A record, with the run that owns or owned it. `server_came_back_at` says when the primary last started, recovered or
--- was promoted. On a replica the value is NULL, because a replica knows only its own start.
+-- was promoted. On a replica, `server_came_back_at` is NULL, because a replica knows only its own start.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.claimed_at, q.completed_at, q.updated_at,
     q.flow_instance_id, q.retry_count, q.crash_strikes, q.batch_limit, q.unfinished_claims, q.order_key, q.error_message,
     (SELECT a.exception_type FROM public.record_attempts a

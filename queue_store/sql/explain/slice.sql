@@ -1,5 +1,5 @@
--- The run whose express slice holds a pending record. The row's xmax is the transaction that locked it last. While
--- that transaction is open, the session of the run holds the run's advisory lock. This lock identifies the run. A
+-- The run whose express slice holds a pending record. The row's xmax is the transaction that locked the row last. While
+-- the transaction of a slice is open, its session holds the run's advisory lock. This lock identifies the run. A
 -- replica does not see these locks. 1886483061 is the lock's class: see queue_store/runs/sessions.py.
 SELECT r.flow_instance_id, r.state, w.hostname, w.pid, r.started_at, r.heartbeat_at
 FROM public.processing_queue q

@@ -3,11 +3,11 @@
 -- many records can be claimed (counted up to a bound), and how long the oldest of the counted records has waited. Also
 -- returns how many runs are alive, how many runs the flow may have, how many worker processes serve the flow, and the
 -- lowest number of flows that one of these processes serves. In a flow with order keys, a record is counted only if it
--- has no key or is the first of its key. The query steps from key to key, and makes at most `key_limit` steps. If it
--- has not seen all keys, it also checks the oldest due records of each priority. The steps begin after the flow's key
--- in `stopped_at_keys`, or with the first key. The column `stopped_at_key` says after which key the next look goes on
--- if this look found nothing. The column is NULL if no key is left. A flow that has a `stopped_at_key`, or whose steps
--- began after a key, is returned even if it has no claimable record.
+-- has no key or is the first of its key. The query steps from key to key, and makes at most `key_limit` steps. If these
+-- steps do not reach the last key, the query also checks the oldest due records of each priority. The steps begin after
+-- the flow's key in `stopped_at_keys`. If the flow has no key there, they begin with its first key. If this look finds
+-- nothing, the next look goes on after the key in the column `stopped_at_key`. The column is NULL if no key is left. A
+-- flow that has a `stopped_at_key`, or whose steps began after a key, is returned even if it has no claimable record.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records AS due_records, due.waited_seconds, due.stopped_at_key, alive.runs AS alive_runs,
     coalesce(f.max_runs_override, f.max_runs) AS max_runs,

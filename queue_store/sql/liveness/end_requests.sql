@@ -1,4 +1,4 @@
--- The handlers that these processes were asked to end. A handler is left out if its record is no longer
+-- The handlers that the given worker processes were asked to end. A handler is left out if its record is no longer
 -- `processing`, or has been claimed again since the request.
 SELECT w.worker_process_id, w.pid, w.end_record_id AS record_id, w.end_requested_by AS requested_by
 FROM public.worker_processes w

@@ -24,8 +24,8 @@ DECLARE
     sequences text;
     unsafe text;
 BEGIN
-    -- Without this check, any login could create a function or an SQL operator in the schema. The statements of workers
-    -- would find and call it.
+    -- Without this check, any login could create a function or an SQL operator in the schema, and the statements of
+    -- workers would call this function or operator.
     SELECT quote_ident(nspname) INTO unsafe FROM pg_namespace, aclexplode(nspacl) AS granted
     WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'
         AND nspname IN (SELECT 'public' UNION ALL SELECT unnest(current_schemas(false)));
@@ -110,10 +110,10 @@ BEGIN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
-    -- Rescue ends the sessions of dead runs, and must see when other roles' sessions began. The monitor has no such
-    -- right: pg_read_all_stats shows the statements of all sessions, including their payloads. A session in another
-    -- database of this server may be granting the same rights at this moment. Before Postgres 16, the COMMIT of that
-    -- session makes this statement fail.
+    -- Rescue ends the sessions of dead runs, and must see when other roles' sessions began. The monitor does not get
+    -- this right, because pg_read_all_stats also shows the statements of all sessions, including their payloads. A
+    -- session in another database of this server may be granting the same rights at this moment. In that case, before
+    -- Postgres 16, this statement fails when that session commits.
     FOR attempt IN 1..3 LOOP
         BEGIN
             GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;

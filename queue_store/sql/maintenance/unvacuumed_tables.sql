@@ -1,5 +1,5 @@
--- Our busy tables for which the server's statistics show no vacuum. A crash resets these statistics, so autovacuum no
--- longer knows how many dead rows the tables have.
+-- Returns those of our busy tables that were never vacuumed, according to the server's statistics. A crash resets these
+-- statistics, so autovacuum no longer knows how many dead rows the tables have.
 SELECT s.relname
 FROM pg_stat_user_tables s
 WHERE s.schemaname = 'public' AND s.last_vacuum IS NULL AND s.last_autovacuum IS NULL

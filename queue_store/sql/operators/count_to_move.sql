@@ -1,6 +1,7 @@
--- How many pending and how many failed records of `flow_name` a move to `to_flow_name` would take, and how many pending
--- records would stay. As in move_records, a pending record stays if an unfinished record of `to_flow_name` has the same
--- dedup_key. If `to_flow_name` is NULL, no record stays.
+-- Returns three numbers for a move of records from `flow_name` to `to_flow_name`: how many pending records would move,
+-- how many failed records would move, and how many pending records would stay. As in move_records, a pending record
+-- stays if an unfinished record of `to_flow_name` has the same dedup_key. If `to_flow_name` is NULL, the number of
+-- records that would stay is 0.
 SELECT count(*) FILTER (WHERE NOT p.stays),
     (SELECT count(*) FROM public.processing_queue q WHERE q.flow_name = %(flow_name)s AND q.status = 'failed'),
     count(*) FILTER (WHERE p.stays)

@@ -1,7 +1,7 @@
--- Moves one chunk of pending and failed records to the flow `to_flow_name`, in the order of the ids. The records' old
--- name, `flow_name`, is not the name of a registered flow. The counts of both names change in the same transaction. A
--- pending record stays if an unfinished record of `to_flow_name` has the same dedup_key. Returns the id of each record
--- of the chunk, with its status, or with NULL if the record was not moved.
+-- Moves one chunk of pending and failed records from the name `flow_name` to the flow `to_flow_name`, in the order of
+-- the ids. No registered flow has the old name. The counts of both names change in the same transaction. A pending
+-- record stays if an unfinished record of `to_flow_name` has the same dedup_key. Returns the id of each record of the
+-- chunk, with its status, or with NULL if the record was not moved.
 WITH chosen AS MATERIALIZED (
     SELECT q.id, q.status, q.dedup_key FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.status IN ('pending', 'failed') AND q.id > %(after_id)s

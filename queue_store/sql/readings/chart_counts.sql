@@ -1,7 +1,7 @@
--- The counts of each bucket, oldest first. If `flow_name` is NULL, this statement reads the counts of all flows by
--- minute. If a bucket is an hour or longer, the counts of all flows are read by hour for those hours whose minutes are
--- not all kept. For one flow, the statement reads the flow's counts by minute, or by hour if a bucket is an hour or
--- longer. Deltas that are not folded yet are added. A bucket in which nothing happened is returned with zeros.
+-- The counts of each bucket, oldest first. For one flow, the statement reads the flow's counts by minute, or by hour if
+-- a bucket is an hour or longer. If `flow_name` is NULL, the statement reads the counts of all flows by minute. But old
+-- hours no longer have all their minutes. If a bucket is an hour or longer, the statement reads these hours by hour.
+-- Deltas that are not folded yet are added. A bucket in which nothing happened is returned with zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), minutes_from AS MATERIALIZED (

@@ -1,5 +1,5 @@
--- The depth of the queue in each minute of the last `seconds` seconds, oldest first. The records of the flows
--- `not_waiting` do not count as waiting.
+-- The depth of the queue in each minute of the last `seconds` seconds, oldest first. `not_waiting` names the flows
+-- whose records do not count as waiting.
 SELECT minute, sum(pending)::bigint AS pending, sum(processing)::bigint AS processing,
     max(oldest_due_seconds) AS oldest_due_seconds,
     coalesce(sum(waiting) FILTER (WHERE flow_name <> ALL(%(not_waiting)s::text[])), 0)::bigint AS waiting

@@ -5,11 +5,11 @@
 -- as much as ten flows, not a hundred times. For busy runs, the number of processing records comes from their last
 -- heartbeats (processing_counts). The records of an express slice count as processing, not as pending. Every LIMIT on
 -- processing_queue follows an ORDER BY that fits an index: otherwise the planner may read millions of finished rows.
--- Counting begins with the newest records, because the oldest lie behind the dead index entries of everything claimed
--- since the last vacuum. The subquery `level` steps through the priorities at which a flow has pending records. Most
--- flows have one such priority, and no flow has more than ten. A name that is not a flow and has no records any more is
--- left out. The subquery `names` adds rows up instead of joining tables. The planner expects few names, so a join could
--- become a nested loop over all pairs of names.
+-- Counting begins with the newest records. To reach the oldest, it would first have to read the dead index entries of
+-- all records that were claimed since the last vacuum. The subquery `level` steps through the priorities at which a
+-- flow has pending records. Most flows have pending records at only one of the ten priorities. A name is left out if no
+-- flow has this name, and no record has it any more. The subquery `names` adds rows up instead of joining tables. The
+-- planner expects few names, so a join could become a nested loop over all pairs of names.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
@@ -87,8 +87,8 @@ WITH counted AS MATERIALIZED (
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
-    -- If only the count of due records reached the limit, the number of due records is computed: all pending records
-    -- minus those that are not due yet.
+    -- Both counts stop at a limit. If only the count of due records has reached the limit, their number is computed:
+    -- all pending records minus those that are not due yet.
     CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
         ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,

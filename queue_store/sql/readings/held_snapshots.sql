@@ -1,8 +1,8 @@
 -- The holders of snapshots, which hold back vacuum: sessions, standbys (hot_standby_feedback), prepared transactions
 -- and replication slots. The oldest snapshot comes first. A standby's walsender is not listed as a session, because it
--- belongs to no database and is in no transaction. A standby that uses a slot is listed as that slot. The server does
--- not say how long a standby or a slot has held its snapshot. For every kind of holder, the server says how many
--- transactions have begun since the holder took its snapshot.
+-- belongs to no database and is in no transaction. If a standby uses a replication slot, the slot is listed in place of
+-- the standby. The server does not say how long a standby or a slot has held its snapshot. For every kind of holder,
+-- the server says how many transactions have begun since the holder took its snapshot.
 SELECT * FROM (
     SELECT 'session' AS kind, format('%%s (process %%s)', coalesce(nullif(a.application_name, ''), 'no name'), a.pid) AS holder,
         a.state, age(a.backend_xmin) AS transactions,

@@ -1,6 +1,6 @@
 -- Records with lower ids than the given id, newest first. To bound the time, the statement reads at most `look_at_most`
 -- rows, however few match. The last column is the lowest id that was read. If the page is not full, the next page
--- begins below that id. Ids are only roughly in the order of creation, so the statement also compares the dates.
+-- begins below this lowest id. Ids are only roughly in the order of creation, so the statement also compares the dates.
 WITH looked_at AS MATERIALIZED (
     SELECT * FROM public.processing_queue
     WHERE id < %(before_id)s AND id >= %(from_id)s

@@ -1,7 +1,7 @@
 -- How many seconds this server is behind the server that it follows; 0 if this server is no replica. A connected
--- replica that has replayed everything it received is not behind. The lag of any other replica is the age of the last
--- transaction that it has replayed. If a replica has not replayed a transaction yet, the lag is the time since the
--- replica's start.
+-- replica that has replayed everything it received is not behind. If a replica is not connected or has more to replay,
+-- its lag is the age of the last transaction that it has replayed. If a replica has not replayed a transaction yet, the
+-- lag is the time since the replica's start.
 SELECT CASE
     WHEN NOT pg_is_in_recovery() THEN 0
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()

@@ -8,8 +8,8 @@ SELECT current_setting('server_version') AS server_version,
         AS connection_count,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
     pg_is_in_recovery() AS is_replica,
-    -- A login for monitoring can be read-only although the server takes writes. So a read-only default of the login
-    -- says nothing about the server.
+    -- A login for monitoring can be read-only although the server takes writes. So a read-only default counts only if
+    -- it does not come from the login or from the session.
     pg_is_in_recovery() OR EXISTS (SELECT FROM pg_settings
         WHERE name = 'default_transaction_read_only' AND setting = 'on'
             AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes

@@ -1,4 +1,5 @@
--- How the server and this database are set up. A login with the role monitor may read all of it.
+-- How the server and this database are set up. A login with the role monitor may read everything that this statement
+-- returns.
 SELECT current_setting('server_version_num')::integer AS server_version_number, clock_timestamp() AS clock,
     current_setting('autovacuum')::boolean AS autovacuum_is_on,
     current_setting('track_counts')::boolean AS counts_are_tracked,

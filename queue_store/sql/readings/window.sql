@@ -1,9 +1,9 @@
 -- Counts what happened in each flow in the last `seconds` seconds. The window begins at a whole minute, so it is up to
--- a minute longer: `covered_seconds` is its real length, by the clock of this server. The statement reads minutes up to
--- the first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is NULL, all flows
--- are returned. The histograms are the most expensive part with a thousand flows, so they are added up only on demand
--- (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came from a CTE, the
--- planner could not tell that the window is short, and would read every minute that is kept.
+-- a minute longer than `seconds`. `covered_seconds` is its real length, by the clock of this server. The statement
+-- reads minutes up to the first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names`
+-- is NULL, all flows are returned. With a thousand flows, the histograms take the most time, so they are added up only
+-- on demand (`with_histograms`). The bounds of the window are repeated wherever they are used. If the bounds came from
+-- a CTE, the planner could not tell that the window is short, and would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,

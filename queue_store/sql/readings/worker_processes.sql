@@ -1,8 +1,8 @@
--- The worker processes that are running or stopping, and those that were declared dead within the window. `is_alive` is
--- false for a silent process. After an outage of the server, every heartbeat is stale. So until one lease has passed
--- since the server came back, a process counts as silent only if it sent no heartbeat within the window. The limit
--- applies only to silent and dead processes, and silent processes come first. Otherwise, if thousands of processes
--- died, the living ones could be cut off.
+-- The worker processes that are running or stopping, and those that were declared dead in the last `seconds`.
+-- `is_alive` is false for a silent process. After an outage of the server, every heartbeat is stale. So until one lease
+-- has passed since the server came back, a process counts as silent only if it sent no heartbeat in the last `seconds`.
+-- The limit applies only to silent and dead processes, and silent processes come first. If it applied to all processes,
+-- thousands of dead processes could push living ones out of the result.
 WITH seen AS MATERIALIZED (
     SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_at,
         extract(epoch FROM now() - w.heartbeat_at)::float8 AS silent_seconds, w.flow_names, w.celery_queues, w.versions,

@@ -1,10 +1,10 @@
 -- Ends a short run (runs/succession.py), in the transaction that writes the run's remaining outcomes. The run ends only
 -- if none of its records is processing, and its flow has neither a due record nor a pending suspect. The run is settled
--- at the same time, so rescue need not look for records of this run. Two claims of one run never overlap, so no new
--- claim can appear while this statement waits for the row lock of a heartbeat. A due record keeps the run alive,
--- because only the next claim can find out whether the record can be claimed. `now()` would be too early: it is the
--- beginning of the transaction, and a slice may have run since then. The sub-select reads the clock only once, so the
--- time can bound the search in the index.
+-- at the same time, so rescue need not look for records of this run. This statement may wait while a heartbeat locks
+-- the run's row. The run makes no new claim during this wait, because it claims from one thread at a time. A due record
+-- keeps the run alive, because only the next claim can find out whether the record can be claimed. `now()` would be too
+-- early: it is the beginning of the transaction, and a slice may have run since then. The sub-select reads the clock
+-- only once, so the search in the index can stop at that time.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), settled_at = clock_timestamp(),
     leaves_unfinished = false,

@@ -1,6 +1,7 @@
 -- The owner ends its run. Afterwards, settle_run.sql checks whether records of the run are still `processing`. If this
--- statement has waited for a claim, its snapshot does not show the records of that claim. With `is_alone` the COMMIT
--- does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares the run dead after the lease.
+-- statement has waited for a claim, its snapshot does not show the records of that claim. `is_alone`: the transaction
+-- writes nothing else, so its COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue
+-- declares the run dead after the lease.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,

@@ -1,7 +1,7 @@
 -- A run executes this statement before it holds more records than an ordinary batch has. Returns the number of
--- processes that could work on the flow, including the run's own process, and the number of due records at or after the
--- run's cursors. Records held by other processes are counted too, so that all processes get equal parts. The count of
--- due records stops at `most_each` times the number of processes, or at `most` if that is smaller.
+-- processes that could work on the flow, including the run's own process, and the number of due records that the run's
+-- cursors have not passed. Records held by other processes are counted too, so that all processes get equal parts. The
+-- count of due records stops at `most_each` times the number of processes, or at `most` if that is smaller.
 WITH fleet AS MATERIALIZED (
     SELECT least(coalesce(f.max_runs_override, f.max_runs), greatest(1, alive.runs + idle.processes)) AS processes
     FROM public.flows f

@@ -1,6 +1,7 @@
 -- A run executes this statement after a COMMIT that may or may not have happened. For the given claims of the run,
--- returns the records that finished or were retried under these claims. Only this run can have done that. A pending
--- record that nobody has claimed since is returned with the status `pending`: perhaps this run snoozed the record.
+-- returns the records that finished or were retried under these claims. Only this run can have finished or retried
+-- them. A pending record that nobody has claimed since is returned with the status `pending`: perhaps this run snoozed
+-- the record.
 SELECT q.id, q.status
 FROM public.processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)

@@ -1,14 +1,14 @@
 -- Locks the next due records for an express slice, in the order of arrows/claim.sql and from the same positions
 -- (`cursor_at`, `cursor_id`). The records stay pending. Returns the claim number that the slice will write.
 -- `may_be_express`: if it is false for one record, all records must be claimed in the normal way. A lock leaves its
--- xmax in the row, after COMMIT and after ROLLBACK, until the row is updated or frozen. So if an earlier slice held
--- this record and ended without an outcome for it, xmax is not 0. A record that failed before is claimed in the normal
--- way. So while that xmax lasts, a record has at most one express attempt. `is_one_commit`: the handlers write in this
--- transaction, so the records of the slice cannot be claimed while a handler runs. With `is_one_commit`,
--- `may_be_express` is false for a record with a dedup_key. If the record's own handler replaced the payload, the record
--- would be completed, but its new payload would never be processed. Any other session that replaces the payload would
--- have to wait for the handler. The run's row is not locked here, because the run's heartbeat would wait for the
--- handlers. The statement that writes the outcomes checks the run (arrows/complete_held.sql).
+-- xmax in the row, after COMMIT and after ROLLBACK, until the row is updated or frozen. If an earlier slice held the
+-- record and ended without an outcome for it, xmax is not 0. Such a record is claimed in the normal way, and so is a
+-- record that failed before. So while its xmax lasts, a record has at most one express attempt. `is_one_commit`: the
+-- handlers write in this transaction, so the records of the slice cannot be claimed while a handler runs. With
+-- `is_one_commit`, `may_be_express` is false for a record with a dedup_key. If the record's own handler replaced the
+-- payload, the record would be completed, but its new payload would never be processed. Any other session that replaces
+-- the payload would have to wait for the handler. The run's row is not locked here, because the run's heartbeat would
+-- wait for the handlers. The statement that writes the outcomes checks the run (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL

@@ -1,8 +1,9 @@
 -- The first statement of a one-COMMIT slice. It inserts a row whose deferred trigger refuses every COMMIT until
--- `reset_session` has been executed. For `put_back_settings`, the statement also stores the settings that a handler may
--- change. Rescue finds the session by the advisory lock. `default_transaction_read_only` is inverted with SET LOCAL. So
--- when the transaction ends, the setting changes back, and Postgres reports this change to the client. The setting only
--- affects transactions that begin later.
+-- `reset_session` has been executed. The statement also stores the settings that a handler may change, so that
+-- `put_back_settings` can restore them. Rescue finds the session by the advisory lock. `default_transaction_read_only`
+-- is inverted with SET LOCAL. So when the transaction ends, the setting changes back, and Postgres reports this change
+-- to the client. In the slice itself, the inverted setting has no effect, because it only affects transactions that
+-- begin later.
 WITH opened AS (INSERT INTO public.open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,

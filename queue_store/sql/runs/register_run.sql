@@ -2,8 +2,8 @@
 -- it allows. Because the flow's row is locked, simultaneous registrations cannot exceed this limit. A run with a
 -- `predecessor` is registered only if the predecessor has ended. Returns the flow's batch size (operators can change
 -- it), whether the flow has suspects to claim, and whether the run may begin with an express slice instead of a claim.
--- The run may begin with a slice if `wants_slice` is true, a record is due, and the flow has no other living run.
--- (Another run could hold all due records.)
+-- The run may begin with a slice if `wants_slice` is true, a record is due, and the flow has no other living run,
+-- because such a run could hold all due records.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size

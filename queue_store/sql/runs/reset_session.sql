@@ -1,8 +1,8 @@
--- Undoes everything that a handler left in the session: role, settings, cursors, channels, locks and temporary
--- tables. RESET ALL also clears the setting that `open_slice` made, so a COMMIT of the slice's transaction is no longer
--- refused. RESET ALL restores the values with which the session began. Behind PgBouncer, another client may have begun
--- the session. PgBouncer would then mistake that client's values for ours. So the settings that PgBouncer passes on to
--- clients are put back to the values that `open_slice` found.
+-- Undoes everything that a handler left in the session: role, settings, cursors, channels, locks and temporary tables.
+-- RESET ALL also clears the setting that `open_slice` made, so a COMMIT of the slice's transaction is no longer
+-- refused. RESET ALL restores the values with which the session began. Behind PgBouncer, these can be the values of
+-- another client, for which PgBouncer opened the session. PgBouncer would then treat them as values that we have set.
+-- So the settings that PgBouncer passes on to clients are put back to the values that `open_slice` found.
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 RESET statement_timeout;

@@ -63,8 +63,8 @@ class PayloadType:
             raise PayloadRejectedError(f"payload.{VERSION_KEY}", problem) from None
 
     def _plain(self, payload: object) -> Any:
-        """A dictionary that names its version keeps this version. A dictionary whose version is not this type's version
-        keeps all its keys, because its upgrade may need them."""
+        """The payload as it is stored. If a dictionary names a version, it is stored with this version. If this version
+        is not the type's own, the dictionary keeps all its keys, because its upgrade may need them."""
         if not isinstance(payload, dict) or VERSION_KEY not in payload:
             return self._codec.plain(payload)
         named = cast("dict[str, Any]", payload)

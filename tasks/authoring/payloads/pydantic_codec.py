@@ -83,8 +83,8 @@ class PydanticCodec:
         try:
             dumped = _dumped(self._serialize, value, mode="python")
         except TypeError:
-            # A dump turns models into dictionaries, which a set cannot hold. Then secrets are not compared, but `plain`
-            # has already looked for MASKED.
+            # If a set contains models, the dump fails: it turns models into dictionaries, which a set cannot hold. The
+            # secrets of such a value are not compared, but `plain` has already looked for MASKED.
             return []
         return sorted(map(repr, secrets_in(dumped)))
 
@@ -93,7 +93,8 @@ class PydanticCodec:
 
 
 def _text(problem: Any) -> str:
-    """The text of a problem. Pydantic's text for the tag of a union names the value, which may be secret."""
+    """The text of a problem. If the tag of a union is wrong, Pydantic's own text contains the wrong tag, which may be
+    secret."""
     if problem["type"] != "union_tag_invalid":
         return str(problem["msg"])
     details = problem["ctx"]

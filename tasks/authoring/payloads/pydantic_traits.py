@@ -48,8 +48,8 @@ def secrets_in(value: Any) -> list[Any]:
 
 
 def without_shadows(value: Any) -> Any:
-    """The value without extra fields that have the name of a declared field. A dump would show such an extra field in
-    place of the declared one."""
+    """Returns the value without its shadows. A shadow is an extra field that has the name of a declared field. A dump
+    would show the shadow in place of the declared field."""
     if any(True for _ in _shadows(value)):
         value = deepcopy(value)
         for extras, name in list(_shadows(value)):

@@ -9,7 +9,8 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
-# The codes whose findings depend on the broker as the judging process sees it.
+# The codes of the findings about the broker. Two processes may judge them differently, because each process sees the
+# broker over its own network.
 BROKER_CODES = frozenset({"broker_unreachable", "broker_refuses", "messages_quarantined", "control_queue"})
 # An error reply begins with a code. NEXT_STEPS holds the next step for each code.
 NEXT_STEPS = {

@@ -41,7 +41,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the outcomes per hour, counted while due work that could be claimed was waiting."""
+    """Judges the outcomes per hour. Only the time in which a due record waited and could be claimed is counted."""
     for flow_name, recent in snapshot.recent.items():
         figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
@@ -168,8 +168,8 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed. A flow
-    in `Snapshot.waiting_for_keys` does not count."""
+    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed. The
+    records of flows in `Snapshot.waiting_for_keys` are not counted."""
     if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute

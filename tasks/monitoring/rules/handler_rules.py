@@ -35,8 +35,8 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def handlers_in_the_way(snapshot: Snapshot, flow_name: str) -> list[HungHandler]:
-    """The hung handlers, of this or any other flow, that occupy the living worker processes that serve this flow. The
-    list is empty if one of these processes has no hung handler."""
+    """The hung handlers, of any flow, in the living worker processes that serve this flow. The list is empty if at
+    least one of these processes has no hung handler."""
     serving = {p.worker_process_id for p in snapshot.fleet.alive if flow_name in p.flow_names}
     hung = [h for h in snapshot.hung_handlers if h.handler.worker_process_id in serving]
     return hung if serving == {h.handler.worker_process_id for h in hung} else []

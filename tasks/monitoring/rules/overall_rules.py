@@ -1,6 +1,6 @@
 """Rules about all flows together. These rules notice when many flows each have a small problem. A rule yields
-nothing if the corresponding rule for single flows has a finding of an equal or worse level. A flow with its own
-threshold for the judged figure is left out."""
+nothing if the corresponding rule for single flows has a finding of an equal or worse level. If a flow has its own
+threshold for a figure, the rule about this figure leaves the flow out."""
 
 from collections.abc import Iterator
 

@@ -39,12 +39,14 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
     """Returns the keys of alerts that do not change during a stop. The records that caused these alerts still wait, but
-    no rule judges them until the stop ends."""
+    no rule judges them until the stop ends. Alerts about the rate do not change until the rate is judged again."""
+    rates = ("processing_rate", "rate_below_usual")
+    held = [f"{code}:{name}" for code in rates for name in snapshot.judged_later]
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
-        return []
+        return held
     names = [flow.flow_name for flow in stopped]
-    held = [f"{code}:{name}" for code in ("processing_rate", "rate_below_usual") for name in names]
+    held += [f"{code}:{name}" for code in rates for name in names]
     held += [f"flow_not_served:{name}" for name in names if name not in snapshot.fleet.served_flows]
     if not snapshot.fleet.served_flows:
         held.append("all_workers_gone")

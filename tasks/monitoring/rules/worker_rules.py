@@ -56,7 +56,7 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
 @rule("unknown_flow")
 def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
     """Records wait under a name that is not a registered flow. Usually somebody mistyped the name in a plain INSERT.
-    Records of a new flow cause no such finding, because the deploy registers the flow."""
+    The records of a new flow do not cause this finding, because the deploy registers the flow first."""
     known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
     for flow in snapshot.flows:
         is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS

@@ -33,8 +33,8 @@ backend={broker}
 QUEUES = "flows,default,checkout,mail,background,notifications"
 UNFINISHED = "SELECT count(*) FROM processing_queue WHERE status IN ('pending', 'processing')"
 SUMMARY = "SELECT flow_name, status, count(*) FROM processing_queue GROUP BY 1, 2 ORDER BY 1, 2"
-# `main` counts the mails by this separator. Counting files would be wrong, because two mails may share a file: Django
-# names a file after the current second and a memory address.
+# `main` counts the mails by this separator. Counting files would be wrong, because two mails can share a file: Django
+# makes a file's name from the current second and a memory address, and both can be equal.
 AFTER_EACH_MAIL = b"\n" + b"-" * 79 + b"\n"
 EXPECTED = {
     ("pretix.base.services.cart.add_items_to_cart", "completed"): 10,

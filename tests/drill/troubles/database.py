@@ -21,7 +21,7 @@ from tests.drill.fleet import CONNECTION_LIMIT, LOGIN, Fleet
 from tests.drill.trouble import HEALED, trouble
 
 # When Postgres comes back, silent processes are declared dead only after one lease. Beat writes its first heartbeat
-# only when it looks at the schedule again.
+# after the outage only when it looks at the schedule again.
 COMES_TO_ITSELF_SECONDS = 10.0
 COMING_BACK = ("database_unreachable", "beat_silent")
 

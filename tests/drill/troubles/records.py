@@ -56,10 +56,11 @@ def failed_and_reset(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "slow handlers do not keep up",
     "processing_rate",
-    written="The drill enqueues records that have been due for 25 minutes.",
+    written="The drill enqueues records that have been due for 25 minutes, and deletes the earlier depths.",
 )
 def slow(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 400, age_seconds=1_500, seconds=5)
+    fleet.execute("DELETE FROM depth_minutes")
     yield
     cancel_waiting(fleet)
 
@@ -68,7 +69,8 @@ def slow(fleet: Fleet) -> Iterator[None]:
     "fewer records are done than is usual",
     "rate_below_usual",
     passing=["processing_rate"],
-    written="The drill stores a usual rate, and enqueues records that have been due for an hour.",
+    written="The drill stores a usual rate, enqueues records that have been due for an hour, and deletes the earlier "
+    "depths.",
 )
 def below_usual(fleet: Fleet) -> Iterator[None]:
     fleet.execute(
@@ -78,6 +80,7 @@ def below_usual(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 100)
     fleet.wait_until_done()
     fleet.insert("letters", 400, age_seconds=3_700, seconds=5)
+    fleet.execute("DELETE FROM depth_minutes")
     yield
     cancel_waiting(fleet)
 

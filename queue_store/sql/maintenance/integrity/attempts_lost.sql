@@ -1,7 +1,7 @@
 -- Failed records whose last attempt is missing from the history or differs from the record. Only the newest failed
--- records of each flow are checked. Retention deletes the oldest attempts first, and none that is younger than a day. A
--- record is checked only if retention cannot have deleted its last attempt: the record failed in the last 23 hours, or
--- more than an hour after the oldest attempt in the history.
+-- records of each flow are checked. Retention deletes the oldest attempts first, and no attempt that is younger than a
+-- day. A record is checked only if retention cannot have deleted its last attempt. That is certain in two cases: the
+-- record failed in the last 23 hours, or it failed more than an hour after the oldest attempt in the history finished.
 WITH kept AS MATERIALIZED (
     SELECT least((SELECT min(finished_at) FROM public.record_attempts), now() - interval '1 day') + interval '1 hour' AS since
 )

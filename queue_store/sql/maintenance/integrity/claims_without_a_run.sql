@@ -1,5 +1,5 @@
--- Records that are claimed by an unknown run, or by a run that is marked as settled. This mark says that the run is
--- over and has no processing records. The records of busy runs are not read.
+-- Records that are claimed by an unknown run, or by a run that is marked as settled. A settled run is over, and no
+-- record may still be processing under it. The records of busy runs are not read.
 SELECT format('claimed by run %%s, %%s', q.flow_instance_id,
     CASE WHEN r.flow_instance_id IS NULL THEN 'which has no row' ELSE 'which is over and settled' END) AS problem,
     q.id AS record_id

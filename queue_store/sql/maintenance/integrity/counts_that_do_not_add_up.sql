@@ -1,9 +1,9 @@
 -- Flows whose unfinished and finished records do not add up to their total. In such a flow somebody changed a
 -- status without an arrow. Flows whose counts are lost or below zero are returned, too. Flows whose number of pending
 -- records reaches the limit are left to the nightly recount. If the number of processing records reaches ten times the
--- limit, all flows are left to the recount. With `at_a_glance`, flows with a busy run are left out, too. Counting
--- begins with the newest records, because the oldest records lie behind the dead index entries of all records that were
--- claimed since the last vacuum.
+-- limit, this check leaves all flows to the nightly recount. With `at_a_glance`, flows with a busy run are left out,
+-- too. Counting begins with the newest records, because the oldest records lie behind the dead index entries of all
+-- records that were claimed since the last vacuum.
 WITH seen AS MATERIALIZED ( -- the flows of the newest records, even flows whose counts are lost
     SELECT DISTINCT flow_name::text FROM (
         SELECT flow_name FROM public.processing_queue ORDER BY id DESC

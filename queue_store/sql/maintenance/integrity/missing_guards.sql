@@ -26,8 +26,8 @@ WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
     WHERE t.tgrelid = 'public.rollup_minutes'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
 UNION ALL
--- Finds functions that run as their owner, but that everybody may call. A dump that is restored without privileges
--- leaves such functions. `queuectl grant-roles` revokes this right.
+-- Finds functions that run with their owner's rights although everybody may call them. A dump that is restored without
+-- privileges leaves such functions. `queuectl grant-roles` revokes this right.
 SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')

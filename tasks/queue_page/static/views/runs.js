@@ -4,10 +4,15 @@ import { badge, card, el, flowLink, link, number, table, when } from "../dom.js"
 export function show(view) {
   const region = el("div", {});
   view.append(el("h1", {}, "Runs"), region);
-  live(region, () => ask("runs"), ({ alive, over }) => [
-    card(`${number(alive.length)} run${alive.length === 1 ? "" : "s"} alive`, table("Runs alive", columns(true), alive, "No run is alive: nothing is being processed.")),
+  live(region, () => ask("runs"), ({ alive, alive_count: count, over }) => [
+    card(heading(count, alive.length), table("Runs alive", columns(true), alive, "No run is alive: nothing is being processed.")),
     card("Runs that ended", table("Runs that ended", columns(false), over, "No run has ended yet.")),
   ]);
+}
+
+function heading(count, shown) {
+  const rest = count > shown ? `, of which the oldest ${number(shown)} are shown` : "";
+  return `${number(count)} run${count === 1 ? "" : "s"} alive${rest}`;
 }
 
 function columns(alive) {
