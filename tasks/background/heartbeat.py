@@ -140,8 +140,8 @@ class Heartbeat(threading.Thread):
         return asked is not None
 
     def _end_handler(self, handlers: Handlers | None, request: worker_processes.EndRequest) -> None:
-        """End the process of the handler that the request names. This call returns only if the request came too
-        late."""
+        """End the process of the handler that the request names. If the request came too late, this call returns;
+        otherwise this process ends."""
         if handlers is not None:
             handlers.end(request)
         logger.info(

@@ -41,7 +41,7 @@ class IdlePoll(threading.Thread):
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and this
         method waits for the end of the run. `timeout_seconds` limits the wait only if the worker is shutting down.
-        Otherwise a new child replaces this child, and the run can finish its record."""
+        If only this child ends, and a new child replaces it, the run has time to finish its record."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:

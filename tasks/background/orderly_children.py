@@ -1,5 +1,5 @@
-"""Tells the children of a worker when they may begin to work, and asks them to stop. Celery itself reports only a start
-with a broker, and only some of the ways in which a worker ends."""
+"""Tells the children of a worker when they may begin to work, and asks them to stop. Celery itself does not report a
+start without a broker, nor some of the ways in which a worker ends."""
 
 import threading
 from typing import Any
@@ -30,8 +30,8 @@ class OrderlyChildren(bootsteps.StartStopStep):
 
 
 def _work_without_broker(consumer: Any) -> None:
-    """Celery ends a worker if a child dies before the worker is ready. Celery checks this only at the consumer's first
-    start, so this function makes the next start count as a restart."""
+    """Celery ends a worker if a child dies before the worker is ready. Celery looks for dead children only at the
+    consumer's first start, so this function makes the next start count as a restart."""
     if not shared_slots.is_ready:
         consumer.restart_count += 1
         shared_slots.make_ready()

@@ -45,7 +45,7 @@ def serve_other_tasks(worker_app: Celery) -> None:
             is_known = worker_app.tasks.get(name)
             if name.startswith(CELERYS_OWN) or is_known is task or isinstance(is_known, OwnTask):
                 continue
-            _limits[name] = task.time_limit, task.soft_time_limit
+            _limits[name] = task.declared_limits = task.time_limit, task.soft_time_limit
             task.time_limit = task.soft_time_limit = None  # so that the pool does not apply these limits
             task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
             worker_app.tasks[name] = task
@@ -125,7 +125,7 @@ def _wait_for_the_run(services: "WorkerServices") -> None:
 
 
 def _acquires_run_lock(services: "WorkerServices") -> bool:
-    """A process that ends leaves the lock to `abort_process`."""
+    """Takes no lock in a process that is ending, so that `abort_process` can take it."""
     if services.is_ending or not services.run_lock.acquire(timeout=LOOK_SECONDS):
         return False
     if services.is_ending:

@@ -50,9 +50,10 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
-        last check began less than CHECK_SECONDS ago. A process that makes no check knows from its UPDATE of the lease
-        that the server takes writes. If it is the first process of its worker, it notifies the contacts when an outage
-        that this machine reported is over. It also sends the waiting notifications that it has channels for.
+        last check began less than CHECK_SECONDS ago. A process that makes no check still knows that the server takes
+        writes, because its UPDATE of the lease raised no error. If this process is the first of its worker, it notifies
+        the contacts when an outage that this machine reported is over. It also sends the waiting notifications that it
+        has channels for.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings
@@ -89,7 +90,7 @@ class Sentinel(threading.Thread):
                 "this login may not send alerts, so the settings CONTACT_* have no effect here: set them for the "
                 "workers of the control queue"
             )
-        # This process makes no more checks, but it may have reported an outage that is over now.
+        # This process makes no more checks. If it has reported an outage, it must still report that the outage is over.
         if self._services.slots.is_first and not self._ended.wait(QUIET_SECONDS):
             note_usable(self._services.database, self._services.settings)
 

@@ -36,6 +36,7 @@ from ..long_lived import keep_what_is_loaded
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .django_fixups import install_django_fixups
 from .group_sigterm import survive_group_sigterm
 from .orderly_children import OrderlyChildren
 from .other_tasks import serve_other_tasks, take_limits_from_pool, trace_other_tasks, watch_other_tasks
@@ -112,7 +113,7 @@ def serve_own_queues() -> list[str]:
 
 def say_what_is_served() -> None:
     """Log which flows this worker serves, which Celery queues other workers must serve, and which modules have no flow.
-    Otherwise the records of a flow that no worker serves would wait without any sign."""
+    Without these lines in the log, nothing would show that no worker serves a flow, and its records would wait."""
     settings = load_processor_settings()
     flows = load_flows(settings).values()
     for module in modules_without_flows(settings):
@@ -168,6 +169,7 @@ def open_worker_process(sender: str | None = None, **_: Any) -> None:
     time_limit.install()
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
+    install_django_fixups()  # already done before a fork, but not in a spawned child
     serve_other_tasks(app)
     trace_other_tasks(app, sender)
     watch_other_tasks()

@@ -31,10 +31,10 @@ class DurableCelery(Celery):
     `transaction`: a function, or "django:" with the alias of a database, or None. The function returns the caller's
     session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside of
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
-    With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
-    ["shop.billing.*"]. All other tasks remain plain Celery tasks. `on_crash`: what to do with a task whose process
-    died, "fail" or "repeat". A task with `acks_late=True` is repeated even with "fail". `database`: the database of the
-    queue. If it is None, the settings name the database.
+    With "error", a call outside of a transaction raises NotDurableError. `durable`: patterns of the names of durable
+    tasks, such as ["shop.billing.*"]. All other tasks remain plain Celery tasks. `on_crash`: what to do with a task
+    whose process died, "fail" or "repeat". Even if `on_crash` is "fail", a task with `acks_late=True` is repeated.
+    `database`: the database of the queue. If it is None, the settings name the database.
 
     Raises NotDurableError for wrong values.
     """
@@ -172,15 +172,15 @@ class DurableCelery(Celery):
         return result
 
     def _commit_in_beat(self, sender: Any, **_: Any) -> None:
-        """Beat calls tasks outside of the application's code, where nobody would commit the caller's transaction. So in
-        beat, each call commits its record at once. Celery sends this signal in the process of beat."""
+        """When beat calls a task, none of the application's code runs, so nobody would commit the caller's transaction.
+        So in beat, each call commits its record at once. Celery sends this signal in the process of beat."""
         if sender.app is self:
             self.transaction = CallersTransaction(None, "commit")
 
     def _is_called_by_celery(self, said: dict[str, Any]) -> bool:
-        """Whether Celery itself calls this task, as the `link` of a plain task that a message has started. Celery names
-        the parent only in such a call. By then, the body of the plain task has ended, so nobody would commit a
-        transaction of the caller."""
+        """Whether Celery itself calls this task, because the task is the `link` of a plain task that a message has
+        started. Celery names the parent only in such a call. Celery makes this call after the body of the plain task
+        has ended, so nobody would commit a transaction of the caller."""
         parent = self.current_worker_task
         if parent is None or parent.request.is_eager or getattr(parent.request, "durable", None) is not None:
             return False

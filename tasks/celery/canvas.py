@@ -24,7 +24,7 @@ CHORD_INSTEAD = "our workers run none of Celery's own tasks; chords need a resul
 
 def check_message(app: Any, name: str, said: dict[str, Any]) -> None:
     """Raises NotDurableError if our workers would throw the message away, or if they could not carry out its chain,
-    chord, link or link_error. A canvas that another thread or process froze was already checked there."""
+    chord, link or link_error. A canvas that another thread or process froze is not checked again."""
     if fnmatchcase(name, CELERYS_OWN) and (name != CLEAN_UP or app.durable == ("*",)):
         raise _celerys_own(name)
     check_task_id(name, said.get("task_id"))
@@ -80,7 +80,8 @@ def _check_link(app: Any, signature: Mapping[str, Any]) -> None:
 
 
 def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
-    """Whether Celery itself calls the function of this errback, with the request, the error and the traceback."""
+    """Whether Celery itself calls the function of this errback, with the request, the error and the traceback, and
+    sends no message."""
     header = getattr(app.tasks.get(signature["task"]), "__header__", None)
     if header is None or isinstance(header, partial):
         return False
@@ -91,7 +92,7 @@ def _is_called_inline(app: Any, signature: Mapping[str, Any]) -> bool:
 
 
 def _takes(function: Any, more: int, args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether the function can be called with `more` further arguments, followed by those of the Celery signature."""
+    """Whether the function accepts `more` positional arguments, followed by the arguments of the Celery signature."""
     try:
         inspect.signature(function).bind(*[None] * more, *args, **kwargs)
     except TypeError:

@@ -26,7 +26,8 @@ REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class TaskFlow(Flow):
-    """A flow whose handler is a task. Only the task decides what is tried again, and when."""
+    """A flow whose handler is a task. The task alone decides what is tried again, and when. So the weekly reset leaves
+    its failed records as they are."""
 
     is_repeated_after_crash: bool = False
 

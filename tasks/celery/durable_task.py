@@ -61,8 +61,9 @@ class DurableTask(Task):
         raise Retry(exc=exc, when=when, is_eager=False)
 
     def _limit(self, running: Any, max_retries: int | None) -> int | None:
-        """The task's body may call `retry()` with a lower limit. When these retries are used up, `autoretry_for` calls
-        `retry()` again. So the lower limit stays in force until the attempt ends."""
+        """The task's body may call `retry()` with a lower limit. When the body has used up these retries,
+        `autoretry_for` calls `retry()` again, without the lower limit. So the lower limit stays in force until the
+        attempt ends."""
         named = [limit for limit in (running.max_retries, max_retries) if limit is not None]
         running.max_retries = min(named, default=None)
         return self.max_retries if running.max_retries is None else running.max_retries
@@ -88,8 +89,9 @@ class DurableTask(Task):
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
-        """Does the same as `delay()`, which writes the record in the transaction: no worker sees it before the COMMIT.
-        If the application uses Django's transaction and `task_always_eager`, the task runs after Django's COMMIT."""
+        """Does the same as `delay()`. Both write the record in the caller's transaction, so no worker sees it before
+        the COMMIT. If the application uses Django's transaction and `task_always_eager`, the task runs after Django's
+        COMMIT."""
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:

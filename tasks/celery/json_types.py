@@ -1,5 +1,5 @@
-"""Converts arguments and results into JSON, and back. The types that Celery's own serializer knows, such as
-datetime, UUID and Decimal, keep their types."""
+"""Converts arguments and results into JSON, and back. If Celery's own serializer knows the type of a value, such as
+datetime, UUID or Decimal, the value comes back with the same type."""
 
 import json
 from typing import Any
@@ -21,8 +21,8 @@ def as_json(value: Any, field: str) -> Any:
 
 
 def from_json(encoded: bytes, plain: Any) -> Any:
-    """The decoded JSON with Celery's types. `plain`: the JSON decoded without these types. `plain` is returned
-    unchanged if no value in `encoded` has such a type."""
+    """Decodes the JSON, and restores the types that Celery's serializer knows. `plain`: the same JSON, decoded without
+    restoring these types. `plain` is returned unchanged if no value in `encoded` has such a type."""
     return loads(encoded) if _MARK in encoded.replace(b" ", b"") else plain
 
 

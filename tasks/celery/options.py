@@ -21,6 +21,7 @@ KEPT = frozenset(
     {"countdown", "eta", "task_id", "priority", "queue", "headers", "link", "ignore_result", "root_id", "parent_id",
      "time_limit", "soft_time_limit"}
 )  # fmt: skip
+LIMITS = ("time_limit", "soft_time_limit")
 REFUSED = {
     "chord": "let the last task find out that it is the last one, for instance by counting rows",
     "chain": "let each task call the next one, or pass link=",
@@ -91,8 +92,8 @@ def check_task_id(name: str, task_id: Any) -> None:
 
 
 def _ignored(app: Any, name: str, value: Any) -> bool | None:
-    """Returns None if the call does not override the declaration. Celery adds the declared value to each call. So a
-    False in the call does not override a declared False."""
+    """Returns None if the call does not override the declaration. Celery adds the declared value to each call. So if
+    False is declared, a False in the call may be Celery's, and overrides nothing."""
     if value is None or (not value and getattr(app.tasks.get(name), "ignore_result", None) is False):
         return None
     return bool(value)
@@ -120,10 +121,15 @@ def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
     """Raises NotDurableError if a call names another queue or other limits than the task declares. All records
     of a flow have the same queue and the same limits, whoever enqueues them."""
     app.check_queue(name, said.get("queue"))
-    task = app.tasks.get(name)
-    for option in ("time_limit", "soft_time_limit"):
-        if option in said and said[option] != getattr(task, option, None):
+    for option, declared in zip(LIMITS, _declared_limits(app.tasks.get(name)), strict=True):
+        if option in said and said[option] != declared:
             raise refuse(f"{name}: {option}={said[option]!r} in a call", f"declare it: @app.task({option}=…)")
+
+
+def _declared_limits(task: Any) -> tuple[Any, Any]:
+    """A worker of this queue removes the limits from the task, and keeps what was declared in `declared_limits`."""
+    declared: tuple[Any, Any] | None = getattr(task, "declared_limits", None)
+    return declared or (getattr(task, "time_limit", None), getattr(task, "soft_time_limit", None))
 
 
 def _due(app: Any, countdown: Any, eta: Any) -> datetime | timedelta | None:

@@ -1,4 +1,5 @@
-"""The error for features of Celery that durable tasks do not support. It is raised where the feature is requested."""
+"""The error for features of Celery that durable tasks do not support. The code that requests such a feature gets this
+error at once."""
 
 
 class NotDurableError(Exception):

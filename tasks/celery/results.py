@@ -3,11 +3,14 @@
 import math
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from celery import states
 from celery.backends.base import BaseBackend
 from celery.exceptions import TaskRevokedError, TimeoutError as CeleryTimeoutError
+from celery.result import ResultSet
 from kombu.exceptions import EncodeError
 
 from queue_store.errors import NotFinishedError, PayloadRejectedError, UnknownRecordError
@@ -107,8 +110,8 @@ class DurableBackend(BaseBackend):
         state: str = states.SUCCESS,
     ) -> None:
         """Puts the result into the request, from which the record's handler takes it. If a result is not JSON or is
-        too large, an application with a `result_backend` gets EncodeError, which fails the task. In any other
-        application, such a result is not kept."""
+        too large, an application with a `result_backend` gets EncodeError, which fails the task. An application without
+        a `result_backend` drops such a result, and the task succeeds."""
         running: Any = getattr(request, "durable", None)
         if running is None or request.ignore_result or result is None:  # Celery 5.6 sees only the declaration
             return
@@ -190,16 +193,52 @@ class BesideBackend:
     def wait_for_pending(self, result: Any, **options: Any) -> Any:
         return self._of(result.id).wait_for_pending(result, **options)
 
+    def task_result_exists(self, task_id: str) -> bool:
+        """Celery 5.7 calls this method for `AsyncResult.exists()`."""
+        return bool(self._of(task_id).task_result_exists(task_id))
+
     def forget(self, task_id: str) -> None:
         self._of(task_id).forget(task_id)
+
+    def iter_native(
+        self, result: Any, timeout: float | None = None, on_interval: Any = None, **options: Any
+    ) -> Iterator[tuple[str, Any]]:
+        """Celery calls this method for a set of results if the application's own backend can wait for all of them at
+        once. That backend would wait in vain for the results of durable tasks."""
+        durable: list[Any] = []
+        plain: list[Any] = []
+        for one in result.results:
+            (durable if self._is_durable_result(one) else plain).append(one)
+        ends_at = math.inf if timeout is None else time.monotonic() + timeout
+        if plain:
+            among = result if not durable else ResultSet(plain, app=result.app)
+            yield from self._plain.iter_native(among, timeout=timeout, on_interval=on_interval, **options)
+        for one in durable:
+            remaining = None if timeout is None else max(0.0, ends_at - time.monotonic())
+            yield one.id, self._durable.wait_for(one.id, timeout=remaining, on_interval=on_interval)
+
+    def _is_durable_result(self, result: Any) -> bool:
+        """Asks the database only for ids that Celery itself does not make. So a group of plain tasks costs nothing."""
+        if isinstance(result, ResultSet):
+            return False
+        is_evident = isinstance(result.backend, DurableBackend) or record_id_of(result.id) is not None
+        return is_evident or (not _is_celerys(result.id) and self._of(result.id) is self._durable)
 
     def _of(self, task_id: str) -> Any:
         is_durable = record_id_of(task_id) is not None or self._durable.state_of(task_id) is not None
         return self._durable if is_durable else self._plain
 
 
+def _is_celerys(task_id: str) -> bool:
+    try:
+        return str(UUID(task_id)) == task_id
+    except ValueError:
+        return False
+
+
 def _module_of(kind: str, traceback: str) -> str:
     """The module of the exception's class. In a traceback, Python writes the module in front of the class name, on the
-    line where the message begins. If the traceback names no module, the class is a built-in one."""
-    found = re.findall(rf"^(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
+    line where the message begins. In an exception group, "|" stands in front of this line. If the traceback names no
+    module, the class is a built-in one."""
+    found = re.findall(rf"^[\s|]*(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
     return (found[-1] if found else "") or "builtins"

@@ -23,7 +23,7 @@ class CallersTransaction:
     """`transaction`: a function, or "django:" with the alias of a database, or None. The function returns the caller's
     session or connection, and returns None outside of a transaction. If `transaction` is None, every call is outside of
     a transaction. `outside`: with "commit", a call outside of a transaction commits its record in a transaction of its
-    own. With "error", such a call raises NotDurableError."""
+    own. With "error", a call outside of a transaction raises NotDurableError."""
 
     def __init__(self, transaction: Transaction, outside: Outside) -> None:
         if not (transaction is None or callable(transaction) or _names_django(transaction)):

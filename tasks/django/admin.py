@@ -48,8 +48,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def ids_of(self, request: Any, chosen: QuerySet[Any]) -> list[int]:
-        """Returns no id, and says why, if more than COUNTED_AT_MOST records are chosen. The page counts no further,
-        so it did not show how many records the user chose."""
+        """If more than COUNTED_AT_MOST records are chosen, returns no id and shows the reason. The page counts only up
+        to COUNTED_AT_MOST, so the user has not seen how many records the action would change."""
         ids: list[Any] = list(chosen.values_list("pk", flat=True)[: COUNTED_AT_MOST + 1])
         if len(ids) <= COUNTED_AT_MOST:
             return ids

@@ -1,11 +1,13 @@
 """The backend for Django's tasks: `enqueue` writes a record in Django's own transaction."""
 
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from django.core import checks
-from django.db import transaction
+from django.db import connections, transaction
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.enqueueing import enqueue, send_hints
@@ -16,7 +18,7 @@ from queue_store.errors import UnknownFlowError
 from .checks import check_backend
 from .database import driver_connection
 from .options import read_options
-from .payloads import aware, flow_name, payload_of, record_priority
+from .payloads import aware, flow_name, named_task, payload_of, record_priority
 from .results import read_result
 from .task_library import BaseTaskBackend, InvalidTask, TaskResult, TaskResultStatus, signals
 
@@ -49,11 +51,12 @@ class ProcessingQueueBackend(BaseTaskBackend):
         """The record is written in Django's open transaction on the database alias, and exists as soon as that
         transaction is committed. If no transaction is open, the record exists at once.
 
-        Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises CommitUnknownError if no
-        transaction is open and the record may or may not exist. Raises TypeError for arguments that are not JSON, and
-        PayloadRejectedError for other values that a record cannot hold.
+        Raises InvalidTask, InvalidTaskBackend, IngestionStoppedError and DatabaseUnavailableError. Raises
+        CommitUnknownError if no transaction is open and the record may or may not exist. Raises TypeError for arguments
+        that are not JSON, and PayloadRejectedError for other values that a record cannot hold.
         """
         self.validate_task(task)
+        _check_declared_backend(task)
         result = TaskResult(
             task=task, id="", status=TaskResultStatus.READY, enqueued_at=None, started_at=None,
             finished_at=None, last_attempted_at=None, args=list(args), kwargs=kwargs, backend=self.alias, errors=[],
@@ -71,10 +74,14 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return read_result(self.flow_settings.database, self.alias, result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        return check_backend(self.alias, self.flow_settings.database)
+        for path in self.flow_settings.flows:
+            with suppress(ImportError, ValueError):  # then the task is not declared, and the check says so
+                import_module(path.rpartition(".")[0])
+        return check_backend(self.alias, self.flow_settings, declared_paths())
 
     def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
         alias = self.flow_settings.database
+        sender = self.flow_settings.sender()
         connection = driver_connection(alias)
         try:
             enqueued = enqueue(
@@ -89,7 +96,23 @@ class ProcessingQueueBackend(BaseTaskBackend):
                 f"{error} With FLOW_MODULES=processing_queue.django.flows, workers register the tasks of these "
                 "modules: `tasks` of each app, and OPTIONS['modules']."
             ) from error
-        if sender := self.flow_settings.sender():
+        if sender is not None and _tells_of_commits(alias):
             transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)
         with translated_errors(commits=commits_each_statement(connection)), OwnCursor(connection) as cursor:
             return enqueued.id, read_created_at(cursor, enqueued.id)
+
+
+def _check_declared_backend(task: Any) -> None:
+    """A task has one flow for each queue, and these flows have the options of the declared backend."""
+    declared = named_task(task.module_path).backend
+    if task.backend != declared:
+        raise InvalidTask(
+            f'{task.module_path} is declared for the backend "{declared}", and using(backend="{task.backend}") would '
+            f'not change the options of its flow: declare the task with @task(backend="{task.backend}")'
+        )
+
+
+def _tells_of_commits(alias: str) -> bool:
+    """After `set_autocommit(False)`, and outside of `atomic()`, Django refuses `on_commit`."""
+    connection = connections[alias]
+    return bool(connection.in_atomic_block or connection.get_autocommit())

@@ -1,7 +1,7 @@
 """System checks, which find problems that would make `enqueue` fail or keep tasks from running. `manage.py check` runs
 these checks, but needs the option `--database` for the check that reads a database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.core import checks
 from django.db import connections
@@ -13,12 +13,29 @@ from queue_store.liveness.worker_processes import server_identity
 from queue_store.settings import database_url_text
 
 from .database import opened_manager
+from .options import Options, flows_without_task
 from .our_backends import our_backends
+from .task_library import InvalidTaskBackend
 
 
-def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
-    """Checks a backend and the alias of its database, without a connection to the database."""
+def check_backend(
+    backend_alias: str, options: Options, declared: Collection[str]
+) -> list[checks.CheckMessage]:
+    """Checks the options of a backend, without a connection to the database. `declared`: the paths of all tasks."""
     place = f'TASKS["{backend_alias}"]'
+    messages = _check_alias(options.database, place)
+    try:
+        options.sender()
+    except InvalidTaskBackend as error:
+        messages.append(
+            checks.Error(f'{place}["OPTIONS"]["hint_sender"]: {error}', id="processing_queue.E004")
+        )
+    for text in flows_without_task(backend_alias, options, declared):
+        messages.append(checks.Error(text, id="processing_queue.E005"))
+    return messages
+
+
+def _check_alias(alias: str, place: str) -> list[checks.CheckMessage]:
     if alias not in list(connections):
         return [
             checks.Error(
@@ -59,8 +76,8 @@ def check_databases(
 ) -> list[checks.CheckMessage]:
     """Checks that a database holds the queue's schema in this code's version, and that workers use the same database.
 
-    Problems are reported as warnings, because `manage.py migrate` runs this check, too. After an error, `migrate` would
-    stop before it makes Django's own tables.
+    Problems are reported as warnings, because `manage.py migrate` runs this check, too. If this check reported an
+    error, `migrate` would stop before it makes Django's own tables.
     """
     aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
     return [message for alias in sorted(aliases) for message in _check_database(alias)]

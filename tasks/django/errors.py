@@ -1,5 +1,5 @@
-"""Exception classes for attempts that did not end with an exception. Django needs a class for each error of a
-result."""
+"""Exception classes for attempts that ended without an outcome, so that there is no exception of a handler. Django
+needs a class for each error of a result."""
 
 
 class WorkerProcessDied(Exception):  # noqa: N818  (this name is also in the record's history)

@@ -19,6 +19,7 @@ from ..authoring.registry import register
 from ..exceptions import FlowDeclarationError
 from .backend import ProcessingQueueBackend, declared_paths
 from .handlers import TaskFlow
+from .options import flows_without_task
 from .our_backends import our_backends
 from .payloads import named_task
 from .task_library import InvalidTask
@@ -34,8 +35,12 @@ def declare_tasks() -> dict[str, Flow]:
     for backend in our_backends():
         for module in backend.flow_settings.modules:
             import_module(module)
+    declared = declared_paths()
+    for backend in our_backends():
+        for text in flows_without_task(backend.alias, backend.flow_settings, declared):
+            raise FlowDeclarationError(text)
     flows: dict[str, Flow] = {}
-    for path in declared_paths():
+    for path in declared:
         for flow in _flows_of(path):
             flows[flow.name] = flow
     return flows

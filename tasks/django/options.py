@@ -1,11 +1,13 @@
 """The backend's OPTIONS, which are checked when Django makes the backend."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.utils.module_loading import import_string
 
+from queue_store.enqueueing.after_commit import check_hint_sender
+from queue_store.errors import QueueStoreError
 from queue_store.suggestions import closest, did_you_mean
 
 from .task_library import InvalidTaskBackend
@@ -34,8 +36,23 @@ class Options:
         return {**self.flow, **self.flows.get(module_path, {})}
 
     def sender(self) -> Any:
-        """The hint sender; None if no hints are sent."""
-        return import_string(self.hint_sender) if isinstance(self.hint_sender, str) else self.hint_sender
+        """The hint sender; None if no hints are sent. Raises InvalidTaskBackend."""
+        sender = self.hint_sender
+        try:
+            sender = import_string(sender) if isinstance(sender, str) else sender
+        except ImportError as error:
+            raise InvalidTaskBackend(
+                f"hint_sender names {self.hint_sender}, which cannot be imported: {error}"
+            ) from error
+        if sender is None:
+            return None
+        if isinstance(sender, type):
+            raise InvalidTaskBackend(f"hint_sender names the class {sender.__name__}: name an object of it")
+        try:
+            check_hint_sender(sender)
+        except QueueStoreError as error:
+            raise InvalidTaskBackend(str(error)) from error
+        return sender
 
 
 def read_options(alias: str, given: Mapping[str, Any]) -> Options:
@@ -51,6 +68,16 @@ def read_options(alias: str, given: Mapping[str, Any]) -> Options:
         for name in changes:
             _check_known(f'{place}["flows"]["{path}"]', name, FLOW_OPTIONS)
     return options
+
+
+def flows_without_task(alias: str, options: Options, declared: Collection[str]) -> list[str]:
+    """A sentence for each key of `flows` that is not the path of a declared task."""
+    place = f'TASKS["{alias}"]["OPTIONS"]["flows"]'
+    return [
+        f"{place} names {path}, which is no declared task{did_you_mean(closest(path, declared))}"
+        for path in options.flows
+        if path not in declared
+    ]
 
 
 def _check_known(place: str, name: str, known: list[str] | tuple[str, ...]) -> None:

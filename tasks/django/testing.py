@@ -136,8 +136,8 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
-    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So, as in a worker, later
-    statements still work after a statement of the task has failed."""
+    """Runs one attempt. Inside a test's transaction, the attempt uses a savepoint. So if a statement of the task fails,
+    later statements still work, as they do in a worker."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)

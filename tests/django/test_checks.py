@@ -75,6 +75,43 @@ def test_psycopg2(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(messages_of(ProcessingQueueBackend("default", {}).check)) == ["processing_queue.E003"]
 
 
+def test_a_hint_sender_that_cannot_be_imported(site: None) -> None:
+    from tasks.django.backend import ProcessingQueueBackend
+
+    backend = ProcessingQueueBackend("default", {"OPTIONS": {"hint_sender": "shop.hints.sendr"}})
+    found = messages_of(backend.check)
+    assert list(found) == ["processing_queue.E004"]
+    assert 'TASKS["default"]["OPTIONS"]["hint_sender"]' in found["processing_queue.E004"]
+
+
+def test_options_of_a_task_that_does_not_exist(shop: Any) -> None:
+    from tasks.django.backend import ProcessingQueueBackend
+
+    flows = {f"tests.django.shop.tasks.{name}": {"max_retries": 0} for name in ("add", "ad")}
+    backend = ProcessingQueueBackend("default", {"OPTIONS": {"flows": flows}})
+    assert messages_of(backend.check) == {
+        "processing_queue.E005": 'TASKS["default"]["OPTIONS"]["flows"] names tests.django.shop.tasks.ad, which is no '
+        "declared task; did you mean tests.django.shop.tasks.add?"
+    }
+
+
+def test_workers_refuse_options_of_a_task_that_does_not_exist(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from processing_queue.django.flows import declare_tasks
+    from tasks.exceptions import FlowDeclarationError
+
+    backend = shop.add.get_backend()
+    flows = {**backend.flow_settings.flows, "tests.django.shop.tasks.ad": {"max_retries": 0}}
+    monkeypatch.setattr(backend, "flow_settings", replace(backend.flow_settings, flows=flows))
+    with pytest.raises(
+        FlowDeclarationError, match=r"names tests\.django\.shop\.tasks\.ad, which is no declared task"
+    ):
+        declare_tasks()
+
+
 def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Points Django's database alias `default` to the URL."""
     from django.db import connections

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,24 +102,82 @@ def test_a_task_that_no_worker_registered_is_refused_with_the_way_out(shop: Any,
         shop.add.enqueue(1)
 
 
-def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
+class Sender:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
 
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        self.sent.append(flow_name)
+        return True
+
+
+def send_hints_with(sender: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = shop.add.get_backend()
+    monkeypatch.setattr(backend, "flow_settings", replace(backend.flow_settings, hint_sender=sender))
+
+
+def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from django.db import transaction
 
-    sent: list[str] = []
-
-    class Sender:
-        def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> None:
-            sent.append(flow_name)
-
-    backend = shop.add.get_backend()
-    options = replace(backend.flow_settings, hint_sender=Sender())
-    monkeypatch.setattr(backend, "flow_settings", options)
+    sender = Sender()
+    send_hints_with(sender, shop, monkeypatch)
     with transaction.atomic():
         shop.add.enqueue(1)
-        assert sent == []
-    assert sent == ["tests.django.shop.tasks.add"]
+        assert sender.sent == []
+    assert sender.sent == ["tests.django.shop.tasks.add"]
+    shop.add.enqueue(2)
+    assert sender.sent == ["tests.django.shop.tasks.add"] * 2
+
+
+def test_a_transaction_whose_end_django_does_not_see_gets_no_hint(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import transaction
+
+    sender = Sender()
+    send_hints_with(sender, shop, monkeypatch)
+    transaction.set_autocommit(False)
+    try:
+        assert int(shop.add.enqueue(1).id) > 0
+        transaction.commit()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert (len(records(task_worker)), sender.sent) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("sender", "sentence"),
+    [
+        ("shop.hints.sendr", "hint_sender.*shop.hints.sendr.*cannot be imported"),
+        ("tests.django.test_enqueue.Sender", "hint_sender names the class Sender: name an object"),
+        (object(), "hint_sender: object has no method send"),
+    ],
+)
+def test_a_wrong_hint_sender_is_refused_before_the_record_is_written(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch, sender: Any, sentence: str
+) -> None:
+    from tasks.django.task_library import InvalidTaskBackend
+
+    send_hints_with(sender, shop, monkeypatch)
+    with pytest.raises(InvalidTaskBackend, match=sentence):
+        shop.add.enqueue(1)
+    assert records(task_worker) == []
+
+
+def test_another_backend_than_the_declared_one_is_refused(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers would apply the options of the declared backend."""
+    from tasks.django.task_library import InvalidTask, task_backends
+
+    strict = type(shop.add.get_backend())("strict", {"OPTIONS": {"flow": {"max_retries": 0}}})
+    monkeypatch.setitem(task_backends.settings, "strict", {})
+    monkeypatch.setattr(task_backends, "create_connection", lambda _: strict)
+    elsewhere = shop.add.using(backend="strict")
+    with pytest.raises(InvalidTask, match=r'declared for the backend "default".*@task\(backend="strict"\)'):
+        elsewhere.enqueue(1)
+    assert records(task_worker) == []
 
 
 def test_tests_of_others_find_no_django_in_the_environment(site: None) -> None:

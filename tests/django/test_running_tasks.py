@@ -76,10 +76,23 @@ def test_an_asynchronous_task_that_uses_the_database(shop: Any, work_off: Work) 
     assert result.return_value == [0, 1]
 
 
-@pytest.mark.parametrize("name", ["leave_open", "enter_atomic"])
+OPENERS = ("leave_open", "enter_atomic", "execute_begin", "execute_begin_and_fail_a_statement")
+
+
+@pytest.mark.parametrize("kept_seconds", [0, 60])
+@pytest.mark.parametrize("name", OPENERS)
 def test_a_transaction_that_a_task_left_open_is_rolled_back_and_told(
-    shop: Any, work_off: Work, task_worker: Worker, name: str
+    shop: Any,
+    work_off: Work,
+    task_worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    kept_seconds: int,
 ) -> None:
+    from django.db import connection
+
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", kept_seconds)
     result = getattr(shop, name).enqueue(1)
     inserted = shop.insert_order.enqueue(2)
     work_off(name)
@@ -90,6 +103,15 @@ def test_a_transaction_that_a_task_left_open_is_rolled_back_and_told(
     assert "default" in result.errors[0].traceback
     assert inserted.status == "SUCCESSFUL"
     assert order_count(task_worker) == 1
+
+
+def test_a_connection_that_a_task_lost_is_no_open_transaction(
+    shop: Any, work_off: Work, task_worker: Worker
+) -> None:
+    result = shop.lose_the_connection.enqueue(1)
+    work_off("lose_the_connection")
+    result.refresh()
+    assert result.status == "SUCCESSFUL"
 
 
 def test_connections_are_closed_as_conn_max_age_says(shop: Any, work_off: Work, task_worker: Worker) -> None:

@@ -1,7 +1,7 @@
 """Runs Wagtail's tasks on this queue: `python -m tests.django.wagtail_site PYTHON`. Wagtail comes unchanged from PyPI.
 
 PYTHON is the interpreter of an environment that has wagtail and processing-queue[worker]. Wagtail uses Django tasks
-to update its search index and its reference index. Only the settings of the new site are changed.
+to update its search index and its reference index. This module changes only the settings of the new site.
 """
 
 import os

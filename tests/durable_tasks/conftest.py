@@ -57,7 +57,7 @@ def run_until_ended(shop: Shop, task: Any, most: int = 10) -> None:
 
 
 def make_known(worker: Worker, *names: str) -> None:
-    """Registers the named tasks, except those that are not durable."""
+    """Registers those of the named tasks that are durable."""
     flows = [flow for name in names if (flow := find_flow(name)) is not None]
     worker.services.flows.update({flow.name: flow for flow in flows})
     with worker.services.database.transaction() as cursor:

@@ -137,8 +137,8 @@ def test_another_process_writes_the_record_of_a_link(partly: Partly, monkeypatch
 def test_a_worker_goes_on_with_a_chain_whose_last_task_became_durable(
     partly: Partly, sent: list[str]
 ) -> None:
-    """The producer sent the chain before its last task became durable. A refusal now would lose all
-    remaining tasks of the chain, and not only the last one."""
+    """The producer sent the chain before its last task became durable. If the worker refused the chain now, all
+    remaining tasks of the chain would be lost, and not only the last one."""
     partly.app.send_task("shop.plain", chain=[partly.billing.s()], reply_to="a producer's")
     assert sent == ["shop.plain"]
 

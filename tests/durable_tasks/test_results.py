@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import TaskRevokedError, TimeoutError as CeleryTimeoutError
-from celery.result import AsyncResult
+from celery.result import AsyncResult, ResultSet
 from sqlalchemy.orm import Session
 
 from processing_queue.celery import NotDurableError
@@ -174,3 +174,53 @@ def test_other_tasks_keep_their_backend(make_shop: Callable[..., Shop]) -> None:
     shop.app.backend.store_result(sent.id, 2, "SUCCESS")
     assert shop.app.AsyncResult(sent.id).get(timeout=0) == 2
     assert plain.AsyncResult(sent.id).state == "SUCCESS"
+
+
+def produce_one() -> int:
+    return 1
+
+
+@pytest.fixture
+def partly(make_shop: Callable[..., Shop]) -> Shop:
+    """A shop in which only billing is durable, and whose other results are in a backend that joins natively."""
+    shop = make_shop(durable=["shop.billing.*"])
+    shop.app.conf.update(result_backend="cache+memory://")
+    return shop
+
+
+def test_a_set_of_results_has_those_of_both_kinds(partly: Shop) -> None:
+    billing = partly.task(produce_one, name="shop.billing.produce")
+    own = billing.apply_async(task_id="own")
+    given = billing.delay()
+    partly.run(billing)
+    partly.app.backend.store_result("plain", 2, "SUCCESS")
+    results = [partly.app.AsyncResult(task_id) for task_id in (given.id, "plain", own.id)]
+    assert ResultSet(results, app=partly.app).get(timeout=1) == [1, 2, 1]
+    assert ResultSet([results[1], given], app=partly.app).get(timeout=1) == [2, 1]
+    assert ResultSet(results[:1], app=partly.app).get(timeout=1) == [1]
+    later = partly.app.AsyncResult(billing.delay().id)
+    with pytest.raises(CeleryTimeoutError):
+        ResultSet([results[0], later], app=partly.app).get(timeout=0.1)
+
+
+@pytest.mark.skipif(not hasattr(AsyncResult, "exists"), reason="Celery has exists() from 5.7 on")
+def test_a_result_of_either_kind_exists_when_its_task_has_ended(partly: Shop) -> None:
+    billing = partly.task(produce_one, name="shop.billing.produce")
+    result = partly.app.AsyncResult(billing.delay().id)
+    assert not result.exists()
+    partly.run(billing)
+    assert result.exists()
+    assert not partly.app.AsyncResult("office 1").exists()
+    partly.app.backend.store_result("office 1", 2, "SUCCESS")
+    assert partly.app.AsyncResult("office 1").exists()
+
+
+def test_the_class_of_an_error_in_a_group_is_found(shop: Shop) -> None:
+    @shop.task
+    def act() -> None:
+        raise ExceptionGroup("orders", [OutOfStockError("none left")])
+
+    result = act.delay()
+    shop.run(act)
+    with pytest.raises(OutOfStockError, match="none left"):
+        result.get(timeout=0)

@@ -48,7 +48,7 @@ def test_the_exception_of_a_retry_is_that_of_the_failure(shop: Shop) -> None:
 
 
 class TooLongError(PayloadRejectedError):
-    """A PayloadRejectedError that Celery can pickle. So Celery does not replace it with another exception."""
+    """A PayloadRejectedError that Celery can pickle. Celery replaces an exception that it cannot pickle."""
 
     def __init__(self, *_: str) -> None:
         super().__init__("note", "too long")

@@ -2,9 +2,11 @@
 
 import time
 
+import pytest
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
+from processing_queue.celery import NotDurableError
 from tasks.background.other_tasks import serve_other_tasks
 from tests.durable_tasks.conftest import Shop
 
@@ -26,14 +28,16 @@ def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:
 
 
 def test_a_worker_that_takes_the_limits_of_tasks_over_leaves_those_of_records(shop: Shop) -> None:
-    @shop.task(soft_time_limit=SOFT_SECONDS)
+    @shop.task(soft_time_limit=SOFT_SECONDS, time_limit=60)
     def sleep() -> None:
         time.sleep(30)
 
     with Celery("worker", set_as_current=False) as worker_app:
         serve_other_tasks(worker_app)
         assert worker_app.tasks["shop.sleep"] is shop.app.tasks["shop.sleep"]
-    sleep.delay()
+    sleep.apply_async(time_limit=60, soft_time_limit=SOFT_SECONDS)
+    with pytest.raises(NotDurableError, match="declare it"):
+        sleep.apply_async(time_limit=61)
     shop.run(sleep)
     assert shop.row().status == "failed"
 
