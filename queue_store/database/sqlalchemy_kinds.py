@@ -47,7 +47,7 @@ def is_kind(kind: object, module: str, name: str) -> bool:
 
 
 def known_kinds(module: str, name: str) -> tuple[type[Any], ...]:
-    """Returns a tuple with the class. Returns an empty tuple if the class's module is not imported, or if another
-    thread is still importing the module."""
+    """Returns a tuple of one class. Returns an empty tuple if the class's module is not imported, or if another thread
+    is still importing the module."""
     kind = getattr(sys.modules.get(module), name, None)
     return () if kind is None else (kind,)

@@ -72,7 +72,7 @@ def checked_ids(record_ids: Iterable[int]) -> list[int]:
 
 def in_chunks(record_ids: Iterable[int], on_progress: OnProgress) -> Iterable[list[int]]:
     """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Calls
-    `on_progress` after each chunk. Raises UnknownRecordError before anything is changed."""
+    `on_progress` after each chunk. If a value cannot be an id, raises UnknownRecordError before anything is changed."""
     remaining, done_count = iter(checked_ids(record_ids)), 0
     while chunk := list(islice(remaining, CHUNK_RECORDS)):
         yield chunk

@@ -24,8 +24,8 @@ def read_flows_waiting_for_keys(
     earlier record of its order_key, such as one that is retried later. A flow is left out if it is processing a record
     with an order_key. A record that can be claimed keeps its flow out of the result only if it became due at least
     `grace_seconds` ago. A record that is being processed does so only if it became due or was claimed at least
-    `grace_seconds` ago. Without this grace, a flow whose records are retried or snoozed again and again would be left
-    out at some looks and returned at others.
+    `grace_seconds` ago. Without this grace, a flow whose records are retried or snoozed again and again would be in the
+    result of one call, and not in that of the next.
 
     A flow is also left out if the search reaches a limit of keys or records. Three flows or more share twice these
     limits. If the search takes longer than SEARCH_SECONDS, the result is empty. Name only flows with due records."""

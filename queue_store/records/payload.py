@@ -113,8 +113,8 @@ def _are_ordinary_numbers(values: list[Any]) -> bool:
 
 def _is_ordinary_member(value: Any, kind: type[Any]) -> bool:
     """Whether the value is a member of an Enum, and orjson surely writes the member's `value`. A member can itself be a
-    text or a number that differs from its value. If the Enum has a metaclass of its own, orjson may write such a member
-    instead of its value."""
+    text or a number that differs from its value. If the Enum has a metaclass of its own, orjson may write this text or
+    number, and not the value."""
     if not issubclass(kind, Enum):
         return False
     held = value.value

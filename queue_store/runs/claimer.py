@@ -4,7 +4,7 @@ oldest record has waited longest. A claim sends these statements, in this order,
 - Claim suspects: in a run's first claim (if the flow has suspects), in an aging claim, and after a claim of suspects.
   Before such a claim, the run finishes the batch that it is working on.
 - Claim from the position, one priority after the other. During a key scan, claim the next record of each order key.
-- After a key scan, claim from the position without the key scan.
+- If that was a key scan, end it, and claim from the position without a key scan.
 - Claim without the position, because records that were committed late may lie below the position.
 - Claim suspects if the claim did not begin with them, unless the run knows that the flow has none.
 """

@@ -115,8 +115,8 @@ def read_all_written(
 
 
 def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:
-    """Adds the rows that one executed statement returned to `written`. There is one row for each record whose outcome
-    the statement accepted: `(id,)` or `(id, status)`."""
+    """Adds to `written` the rows that one executed statement has returned. There is one row for each record whose
+    outcome the statement accepted: `(id,)` or `(id, status)`."""
     by_status = {
         "failed": written.failed_ids,
         "cancelled": written.cancelled_ids,

@@ -72,8 +72,8 @@ class Succession:
 
     @contextmanager
     def pipeline(self, pipeline: AbstractContextManager[Any]) -> Generator[None]:
-        """Enters this pipeline. Ignores an error of the successor's statements: a new run of the successor's flow
-        begins in its own transaction, and raises the error again if the cause remains."""
+        """Enters this pipeline. If the successor's statements fail, ignores the error. Later, another run of that flow
+        begins in a transaction of its own. If the cause remains, that run raises the error."""
         try:
             with pipeline:
                 yield

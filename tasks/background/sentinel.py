@@ -51,9 +51,9 @@ class Sentinel(threading.Thread):
     def check(self) -> None:
         """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
         last check began less than CHECK_SECONDS ago. A process that makes no check still knows that the server takes
-        writes, because its UPDATE of the lease raised no error. If this process is the first of its worker, it notifies
-        the contacts when an outage that this machine reported is over. It also sends the waiting notifications that it
-        has channels for.
+        writes, because its UPDATE of the lease raised no error. If such a process is the first of its worker, it does
+        two things: it notifies the contacts when an outage that this machine reported is over, and it sends the waiting
+        notifications for which it has channels.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings

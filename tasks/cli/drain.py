@@ -83,8 +83,9 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait. Also returns how many transactions are still
-    open that wrote to the queue before the stop, or whose snapshot may be older than the stop."""
+    """Returns the counts of unfinished records at the end of the wait. Also returns the number of open transactions
+    that could still add records: those that wrote to the queue before the stop, and those whose snapshot may be older
+    than the stop."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)

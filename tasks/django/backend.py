@@ -26,7 +26,7 @@ _validated_paths: set[str] = set()
 
 
 def declared_paths() -> list[str]:
-    """The paths of all tasks that this process has declared for a backend of this class."""
+    """The paths of all tasks that this process has declared for a ProcessingQueueBackend."""
     return sorted(_validated_paths)
 
 

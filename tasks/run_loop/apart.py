@@ -2,8 +2,8 @@
 
 A record fails if the database refuses its outcome or its follow-up record, if the flow of its follow-up record is gone,
 or if another transaction holds the lock of its follow-up record for too long. The outcomes of all other records are
-written without delay. Any other error of the database charges no record. It is raised after the attempt to write each
-outcome.
+written without delay. Any other error of the database charges no record. It is raised at the end, after all other
+outcomes were tried.
 """
 
 import random

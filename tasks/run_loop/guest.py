@@ -56,9 +56,9 @@ def own_this_process() -> None:
 
 
 def end_a_fork() -> None:
-    """Ends this process if a handler forked it. Otherwise the fork would go on as a second worker on the same
-    connections. `os._exit` runs no exit handler. So it does not tell the server to end the sessions, which the parent
-    still uses."""
+    """Ends this process if it is a fork that a handler made. Otherwise the fork would go on as a second worker on the
+    same connections. `os._exit` runs no exit handler. So it does not tell the server to end the sessions, which the
+    parent still uses."""
     if _is_a_fork:
         os._exit(FORKED_EXIT)
 

@@ -37,8 +37,8 @@ def is_pool_child() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died before it cleared its slot (`leave`). `record_id`: the record that the child had in flight,
-    or NOTHING_IN_FLIGHT. `record_id` is None if the child had several records in flight."""
+    """A child that died before it called `leave`, which clears its slot. `record_id`: the record that the child had in
+    flight, or NOTHING_IN_FLIGHT. `record_id` is None if the child had several records in flight."""
 
     worker_process_id: UUID
     record_id: int | None

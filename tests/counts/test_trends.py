@@ -84,7 +84,7 @@ def test_nothing_is_known_of_days_before_the_first(database: DatabaseManager) ->
 
 
 def test_the_day_of_the_installation_is_no_growth(database: DatabaseManager) -> None:
-    """The queue was installed at 23:00 UTC. Since then, it gets 400 records an hour."""
+    """The queue was installed at 23:00 UTC. Since then, it has received 400 records an hour."""
     execute(
         database,
         "INSERT INTO rollup_deltas (flow_name, at, enqueued, purged) SELECT 'alpha', hour, 400, 400"

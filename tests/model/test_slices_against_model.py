@@ -81,8 +81,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.idle) + len(self.slices) < 4)
     @rule(first_slice=st.integers(0, 1))
     def begin(self, first_slice: int = 0) -> None:
-        """Begins a run. A run that begins with a slice is registered without a claim. A run that begins with a claim
-        claims records and completes them."""
+        """Begins a run. A run that begins with a slice is registered without a claim. Any other run claims records and
+        completes them."""
         self.enqueue(1)
         run = self.store.run(batch_size=3, max_retries=0, first_slice=first_slice)
         batch = run.begin()

@@ -64,7 +64,8 @@ def _configured(monkeypatch: pytest.MonkeyPatch, clean_database_url: str) -> Non
 
 @contextmanager
 def breaking(database: DatabaseManager, when: str, what: str, *, at_commit: bool = False) -> Generator[None]:
-    """While this context lasts, a transaction that makes this change loses its connection."""
+    """While this context lasts, a transaction that makes the change described by `when` and `what` loses its
+    connection."""
     kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
     deferred = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
     changes = when.format(what=what, when=deferred)

@@ -1,5 +1,5 @@
-"""A stuck handler can still return while its process ends because of it. Even then the process begins no other work,
-because the end of the process would interrupt that work."""
+"""A process ends if one of its handlers is stuck. That handler can still return while the process is ending. Even then
+the process begins no other work, because the end of the process would interrupt that work."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -250,8 +250,8 @@ def test_the_process_does_not_wait_endlessly_for_a_task(
 def test_a_run_that_began_before_gives_back_what_it_has_not_started(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the process begins to end because of a stuck handler, that handler's run is over, and the process works on
-    another run."""
+    """The process begins to end because of a stuck handler only after that handler's run is over. By then, the process
+    already works on another run."""
     monkeypatch.setattr(aborting, "OTHER_WORK_SECONDS", PATIENCE_SECONDS)
     worker, services = ending.worker, ending.services
     worker.enqueue("stuck", ["second"])

@@ -227,8 +227,8 @@ def test_a_slice_never_holds_more_than_was_asked_for(own_database_url: str) -> N
 @direct_only
 @pytest.mark.parametrize("is_due", [False, True], ids=["nothing is due", "the next record is to be claimed"])
 def test_a_slice_that_does_not_begin_leaves_the_statements_prepared(store: Store, is_due: bool) -> None:
-    """If psycopg itself sends a ROLLBACK, it forgets its prepared statements. When a run has processed all due records,
-    its last slice finds nothing."""
+    """If psycopg itself sends a ROLLBACK, it forgets its prepared statements. Every run that processes all due records
+    ends with a slice that finds nothing."""
     run = begun(store)
     if is_due:
         store.enqueue(1)

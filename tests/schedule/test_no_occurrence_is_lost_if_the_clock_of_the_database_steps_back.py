@@ -1,5 +1,5 @@
-"""After a failover, the clock of the database can be behind the clock of the former primary. Occurrences that were
-stored at later times hold no due time back, and no due time is used twice."""
+"""After a failover, the clock of the database can be behind the clock of the former primary. Stored occurrences whose
+due times now lie in the future do not delay earlier due times, and no due time is used twice."""
 
 from datetime import datetime, timedelta
 

@@ -1,8 +1,8 @@
 -- Ends the runs and worker processes that were alive in the backup, but not just before the restore. Then rescue gives
 -- their records back without a crash strike. The other runs and processes keep the heartbeats that they had just before
--- the restore. If the records of a flow fail at the first crash, the flow's runs are not ended, because no record of
--- such a flow may be processed twice. Rescue declares such a run dead after the lease. fail_lost.sql fails the records
--- that a living run no longer holds.
+-- the restore. The runs of flows with a `max_crash_strikes` of 1 are not ended, because rescue would then give back
+-- their records, which must not be processed twice. Instead, rescue declares such a run dead after the lease.
+-- fail_lost.sql fails the records that a living run no longer holds.
 WITH living AS (
     SELECT id, heartbeat_at FROM unnest(%(ids)s::uuid[], %(heartbeats)s::timestamptz[]) AS living(id, heartbeat_at)
 ), kept_process AS (

@@ -1,4 +1,4 @@
--- Fails restored records that a living run no longer holds, if the flow's records fail at the first crash. The run has
+-- In flows with a `max_crash_strikes` of 1, fails the restored records that a living run no longer holds. The run has
 -- written an outcome since the backup, so such a record may already have been processed. When the run ends, rescue
 -- would give the record back without a crash strike. As in arrows/rescue.sql, a record that was asked to stop becomes
 -- cancelled.

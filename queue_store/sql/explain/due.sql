@@ -1,6 +1,6 @@
 -- The pending records of a flow. Returns the number of due records, the oldest due record (its due time, id and
--- order_key), the time at which the next future record is due, and the number of isolated records. Both counts stop at
--- the limit.
+-- order_key), the time at which the next future record is due, and the number of isolated records. The counts of due
+-- and of isolated records stop at the limit.
 SELECT due.record_count AS due_count, oldest.due_at AS oldest_due_at, oldest.id AS oldest_due_id,
     oldest.order_key AS oldest_due_key, future.next_at AS next_due_at, suspects.record_count AS suspect_count
 FROM (

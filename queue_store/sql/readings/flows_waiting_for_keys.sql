@@ -4,10 +4,11 @@
 -- does so only if it became due or was claimed at least `grace_seconds` ago. The caller names flows with due records.
 -- The statement first steps from key to key, until it finds a record that can be claimed, or a key whose record is
 -- being processed. The statement needs one more step for each failed record that does not block its key. If `key_limit`
--- steps find neither, the flow is left out, because its other keys are not known. Then the statement looks for a due
--- record without an order_key. If it has read `record_limit` due records and all have an order_key, the flow is left
--- out, because the statement does not read the flow's other records. The newest records come first, because the oldest
--- lie behind the dead index entries of all records that were claimed since the last vacuum.
+-- steps find no claimable record and no key that is being processed, the flow is left out, because its other keys are
+-- not known. Then the statement looks for a due record without an order_key. If it has read `record_limit` due records
+-- and all have an order_key, the flow is left out, because the statement does not read the flow's other records. The
+-- newest records come first, because the oldest lie behind the dead index entries of all records that were claimed
+-- since the last vacuum.
 SELECT named.flow_name
 FROM unnest(%(flow_names)s::text[]) AS named(flow_name)
 LEFT JOIN public.flows f ON f.flow_name = named.flow_name

@@ -39,7 +39,8 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
     written="A judgement waits 30 s for an answer. Processes that cannot send a heartbeat in that time count as dead, "
-    "and the alert about these deaths lasts an hour. So the drill backdates the deaths by two hours.",
+    "and the alert about these deaths lasts an hour. To avoid waiting for that hour, the drill backdates the deaths by "
+    "two hours.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:
     postmaster = psutil.Process(fleet.servers.postgres.process.pid)

@@ -1,7 +1,7 @@
 -- Repairs hours whose counts are not the sums of the counts of their minutes. Counts are more often too low than too
 -- high, so the greater count is kept: the hour's count or the sum of its minutes' counts. If the minutes add up to less
--- than the hour, the first minute gets the difference, without a histogram. If the hour has no row, its new row gets a
--- histogram, added up from its minutes.
+-- than the hour, the difference is added to the counts of the first minute. The histograms of that minute do not
+-- change. If the hour has no row, its new row gets a histogram, added up from its minutes.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
         + interval '1 hour', 'UTC') AS since
