@@ -1,5 +1,6 @@
 """Runs the steps of enqueueing on any connection that the caller has, always in the caller's transaction."""
 
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
@@ -16,10 +17,9 @@ from queue_store.database.sqlalchemy_kinds import (
     is_session,
 )
 from queue_store.database.statements import NamedStatement, sql
-from queue_store.enqueueing.producer_errors import commits_each_statement, translated_errors
+from queue_store.enqueueing.producer_errors import commits_each_statement, translated_errors, wrong_connection
 from queue_store.enqueueing.session_encoding import async_in_utf8, in_utf8
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
-from queue_store.errors import QueueStoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,9 +61,12 @@ def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
         commits = commits_each_statement(door.driver)
         door.begin()
     try:
-        with translated_errors(commits=commits), door.driver.transaction():
-            with translated_errors(), in_utf8(door.driver):  # before the COMMIT
-                return door.run(steps)
+        with ExitStack() as ends:
+            ends.enter_context(translated_errors(commits=commits))
+            with translated_errors():  # before the COMMIT
+                ends.enter_context(door.driver.transaction())
+                with in_utf8(door.driver):
+                    return door.run(steps)
     finally:
         if door.sqlalchemy is not None and door.driver.closed:
             door.sqlalchemy.invalidate()  # otherwise its own ROLLBACK would raise another error
@@ -83,11 +86,12 @@ async def arun_atomically(connection: "AsyncConnections", steps: Steps[T]) -> T:
         commits = commits_each_statement(door.driver)
         await door.begin()
     try:
-        with translated_errors(commits=commits):
-            async with door.driver.transaction():
-                with translated_errors():  # before the COMMIT
-                    async with async_in_utf8(door.driver):
-                        return await door.run(steps)
+        async with AsyncExitStack() as ends:
+            ends.enter_context(translated_errors(commits=commits))
+            with translated_errors():  # before the COMMIT
+                await ends.enter_async_context(door.driver.transaction())
+                async with async_in_utf8(door.driver):
+                    return await door.run(steps)
     finally:
         if door.sqlalchemy is not None and door.driver.closed:
             await door.sqlalchemy.invalidate()
@@ -102,7 +106,7 @@ class _Door:
         if isinstance(driver, psycopg.Cursor):
             driver = driver.connection
         if not isinstance(driver, psycopg.Connection):
-            raise _wrong_connection(connection, driver)
+            raise wrong_connection(connection, driver)
         self.driver: psycopg.Connection[Any] = driver
 
     def begin(self) -> None:
@@ -175,7 +179,7 @@ class _AsyncDoor:
         if isinstance(driver, psycopg.AsyncCursor):
             driver = driver.connection
         if not isinstance(driver, DriverAsyncConnection):
-            raise _wrong_connection(connection, driver)
+            raise wrong_connection(connection, driver)
         return cls(sqlalchemy, cast(DriverAsyncConnection[Any], driver))
 
     async def begin(self) -> None:
@@ -237,11 +241,3 @@ def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> b
     """Whether a COPY is still open. psycopg leaves a COPY open if an interrupt comes while the COPY begins. While a
     COPY is open, every ROLLBACK fails, but the server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
-
-
-def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
-    return QueueStoreError(
-        f"cannot enqueue through {type(connection).__name__} ({type(driver).__module__}.{type(driver).__name__}): "
-        "pass a SQLAlchemy session or connection on postgresql+psycopg://, or a connection of psycopg 3; "
-        "pass an asynchronous one to an asynchronous function, such as aenqueue"
-    )

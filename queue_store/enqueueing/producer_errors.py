@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
 from queue_store.database.driver_errors import database_errors, translated_for_producer
+from queue_store.errors import QueueStoreError
 
 
 @contextmanager
@@ -29,3 +30,11 @@ def commits_each_statement(driver: psycopg.Connection[Any] | AsyncConnection[Any
     """Whether the next statement commits at once: the connection is in autocommit mode, and no transaction is open."""
     is_open = driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
     return driver.autocommit and not driver.closed and not is_open
+
+
+def wrong_connection(connection: object, driver: object) -> QueueStoreError:
+    return QueueStoreError(
+        f"cannot enqueue through {type(connection).__name__} ({type(driver).__module__}.{type(driver).__name__}): "
+        "pass a SQLAlchemy session or connection on postgresql+psycopg://, or a connection of psycopg 3; "
+        "pass an asynchronous one to an asynchronous function, such as aenqueue"
+    )

@@ -35,7 +35,7 @@ from queue_store.runs.outcomes import (
     write_follow_ups,
 )
 from queue_store.runs.queue_position import QueuePosition
-from queue_store.runs.sessions import SHORT_WAIT, await_transactions, run_parameters
+from queue_store.runs.sessions import SHORT_WAIT, run_parameters
 
 
 @dataclass
@@ -89,7 +89,6 @@ class Run:
         """Continue over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if the run is over."""
         self.__exit__()
         with self.held.transaction() as cursor:
-            await_transactions(cursor, self.parameters)
             never_was = (
                 not self.is_registered
                 and cursor.execute(sql("runs/await_registration"), self.parameters).fetchone()

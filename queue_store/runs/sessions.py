@@ -7,15 +7,16 @@ client by now.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncCursor, Cursor
-from psycopg.errors import LockNotAvailable
 
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from queue_store.errors import DatabaseUnavailableError
+from queue_store.errors import ConflictError
 
 LOCK_CLASS = 0x70717275  # the upper half of the lock's key, `classid` in pg_locks; the lower half is the run
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
@@ -25,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 
 def session_lock(flow_instance_id: UUID) -> int:
-    """The key of the run's advisory lock. The lock is taken in shared mode, so that two runs with equal keys do not
-    wait for each other."""
+    """The key of the run's advisory lock. Transactions of the run take the lock in shared mode, so that two runs with
+    equal keys do not wait for each other. To take it in exclusive mode means to wait for these transactions."""
     return LOCK_CLASS << 32 | flow_instance_id.int >> 96
 
 
@@ -35,15 +36,19 @@ def run_parameters(flow_instance_id: UUID) -> dict[str, Any]:
     return {"flow_instance_id": flow_instance_id, "session_lock": session_lock(flow_instance_id)}
 
 
-def await_transactions(cursor: Cursor[Any], parameters: dict[str, Any], *, patient: bool = True) -> None:
-    """Waits until no other session has a transaction of this run open. Raises DatabaseUnavailableError if that takes
-    longer than the session's `lock_timeout`, or than SHORT_WAIT unless `patient`."""
-    if not patient:
-        cursor.execute(sql("runs/wait_shortly"), SHORT_WAIT)
+def are_over(
+    transactions: HeldConnection | DatabaseManager, run: Mapping[str, Any], lock_timeout: Mapping[str, str]
+) -> bool:
+    """Waits for the end of the transactions that other sessions have open for this run, but not for longer than
+    `lock_timeout`. Returns whether they are over. `transactions`: begins the transaction that waits. `run`: the run's
+    parameters. Raises DatabaseUnavailableError."""
     try:
-        cursor.execute(sql("runs/await_transactions"), parameters)
-    except LockNotAvailable as error:
-        raise DatabaseUnavailableError("an earlier transaction of this run is still open") from error
+        with transactions.transaction() as cursor:
+            cursor.execute(sql("runs/wait_shortly"), lock_timeout)
+            cursor.execute(sql("runs/await_transactions"), run)
+    except ConflictError:
+        return False
+    return True
 
 
 def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:

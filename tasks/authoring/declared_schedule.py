@@ -21,7 +21,9 @@ def schedule_as_json(entry_schedule: crontab | interval | None) -> dict[str, Any
 def schedule_from_json(stored: Mapping[str, Any]) -> crontab | interval:
     if "run_every" in stored:
         return interval(timedelta(seconds=stored["run_every"]))
-    return crontab(**stored)
+    return crontab(
+        **{field: stored[field] for field in CRONTAB_FIELDS}
+    )  # a later release may store more fields
 
 
 def crontab_fields(table: crontab) -> dict[str, str]:

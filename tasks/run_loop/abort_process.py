@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from queue_store.liveness import worker_processes
 from queue_store.plural import plural
 from queue_store.records.record import Outcome
 from queue_store.runs.run import Run
-from queue_store.runs.sessions import await_transactions, terminate_sessions
+from queue_store.runs.sessions import SHORT_WAIT, are_over, terminate_sessions
 
 from ..authoring.flow import Flow
 from ..exceptions import HandlerEndedError, TimeLimitExceededError
@@ -65,8 +65,10 @@ def abort_process(
 def _await_writes(services: WorkerServices, run: Run) -> None:
     """Waits shortly for a write of the run's thread. Otherwise its outcomes would be written twice at the same time,
     and counted as refused."""
-    with suppress(QueueStoreError), services.database.transaction() as cursor:
-        await_transactions(cursor, run.parameters, patient=False)
+    try:
+        are_over(services.database, run.parameters, SHORT_WAIT)
+    except Exception:
+        logger.exception("the end of a stuck process does not wait for the writes of its run")
 
 
 def _settle(
@@ -76,7 +78,8 @@ def _settle(
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
-    failures = [failure for call in stuck for failure in _failures(flow, call)]
+    written_ids = {outcome.record.id for outcome in finished}  # a stuck handler may have returned just now
+    failures = [f for call in stuck for f in _failures(flow, call) if f.record.id not in written_ids]
     reason = REASON_ENDED if any(call.ended_by for call in stuck) else REASON
     for outcomes in (
         [*finished, *failures],

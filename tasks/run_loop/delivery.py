@@ -12,6 +12,7 @@ from typing import TypeVar
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.plural import plural
 from queue_store.records.record import Completed, Outcome, Record, Written
+from queue_store.runs.commit_in_doubt import reopen_in_doubt
 from queue_store.runs.express import HeldSlice
 from queue_store.runs.outcomes import has_follow_ups
 from queue_store.runs.succession import exchange_or_end
@@ -222,13 +223,12 @@ class Delivery:
             return self._write_again(write_again)
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
-        """Write outcomes that may have been written already. The fence ensures that no outcome is written twice.
-        Raises RunLostError if the run has ended or was declared dead, or if the database cannot be reached for
-        `WRITE_AGAIN_SECONDS`. At a shutdown, raises RunLostError at once if the database cannot be reached."""
+        """Write outcomes that may have been written already. The fence writes no outcome twice. Raises RunLostError if
+        the run is over, or if the database cannot be reached for WRITE_AGAIN_SECONDS (at a shutdown: at once)."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:
-                self._run.reopen()
+                reopen_in_doubt(self._run)
                 return self._retried(write_again)
             except ClaimLostError:
                 raise RunLostError("this run is over: it has ended, or was declared dead") from None

@@ -37,8 +37,10 @@ class SliceWatch:
         self._is_needed.set()
 
     def _run(self) -> None:
-        while self._is_needed.wait() and not self._is_ended:
-            self._is_needed.clear()
+        while self._is_needed.wait():
+            self._is_needed.clear()  # before the look at `_is_ended`, because `end` sets both
+            if self._is_ended:
+                return
             idle_looks = 0
             while idle_looks < LOOKS_BEFORE_REST and not self._is_ended:
                 time.sleep(LOOK_SECONDS)

@@ -22,6 +22,7 @@ from queue_store import (
 from tests.support.flow_rows import register_flow
 from tests.support.server_proxy import MARK, LostReply
 
+NEVER = b"no request contains this"
 UNKNOWN = "unknown whether the record was written"
 
 
@@ -122,12 +123,18 @@ def test_in_autocommit_mode_records_in_bulk_may_exist_if_the_reply_to_their_comm
     assert count(database) == 1
 
 
+@pytest.mark.parametrize("mark", ["BEGIN", MARK])
 @pytest.mark.parametrize(("connect", "_", "write_many"), CONNECTIONS)
 def test_in_autocommit_mode_records_in_bulk_do_not_exist_before_their_commit(
-    database: DatabaseManager, proxy: LostReply, connect: Any, _: Any, write_many: Any
+    database: DatabaseManager, proxy: LostReply, connect: Any, _: Any, write_many: Any, mark: str
 ) -> None:
+    def write(connection: Any) -> Any:
+        proxy.mark = mark.encode()
+        return write_many(connection)
+
+    proxy.mark = NEVER
     with pytest.raises(DatabaseUnavailableError, match="before COMMIT") as raised:
-        connect(proxy.url, write_many)
+        connect(proxy.url, write)
     assert not isinstance(raised.value, CommitUnknownError)
     assert count(database) == 0
 

@@ -10,7 +10,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.liveness.worker_processes import take_sentinel_lease
 from queue_store.schedule import occurrences
 
-LEASE_SECONDS = 4.0
+LEASE_SECONDS = 60.0
 Take = Callable[[DatabaseManager, UUID], bool]
 
 

@@ -55,14 +55,18 @@ def pass_minutes(database: DatabaseManager, minutes: int) -> None:
     troubles.execute(database, "UPDATE audit_log SET at = at - make_interval(mins => %(m)s)", m=minutes)
 
 
-def had_no_claimable_record(database: DatabaseManager, minutes_ago: int, flow_name: str = "alpha") -> None:
-    """Stores what a fold noted while the flow was stopped, had no due record or was not registered."""
+def had_no_claimable_record(
+    database: DatabaseManager, minutes_ago: int, flow_name: str = "alpha", *, processing: int = 0
+) -> None:
+    """Stores what a fold noted while the flow was stopped, had no due record or was not registered. `processing`: how
+    many records the runs of the flow held."""
     troubles.execute(
         database,
         "INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, waiting)"
-        " VALUES (date_trunc('minute', now()) - make_interval(mins => %(minutes)s), %(flow)s, 20, 0, false, 0)",
+        " VALUES (date_trunc('minute', now()) - make_interval(mins => %(minutes)s), %(flow)s, 20, %(processing)s, false, 0)",
         minutes=minutes_ago,
         flow=flow_name,
+        processing=processing,
     )
 
 
@@ -156,3 +160,20 @@ def test_an_alert_is_resolved_if_nothing_waits_any_more(waiting: DatabaseManager
     resume(waiting)
     troubles.execute(waiting, "UPDATE processing_queue SET status = 'cancelled' WHERE status = 'pending'")
     assert RATE not in open_alerts(waiting)
+
+
+def test_a_run_that_holds_all_records_of_a_slow_flow_does_not_stop_the_judgement(
+    waiting: DatabaseManager,
+) -> None:
+    had_no_claimable_record(waiting, 1, processing=20)
+    assert recent(waiting) == RecentOutcomes("alpha", 3600, 5)
+
+
+def test_times_from_before_the_clock_of_the_database_stepped_back_do_not_count(
+    waiting: DatabaseManager,
+) -> None:
+    pause(waiting)
+    resume(waiting)
+    pass_minutes(waiting, -360)
+    had_no_claimable_record(waiting, -360)
+    assert recent(waiting) == RecentOutcomes("alpha", 3600, 5)

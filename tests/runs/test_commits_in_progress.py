@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import Cursor
 
 from queue_store.database.held_connection import HeldConnection
+from queue_store.database.statements import sql
 from queue_store.errors import CommitUnknownError
-from queue_store.runs import sessions
+from queue_store.runs import commit_in_doubt, sessions
 from tasks.run_loop import abort_process as aborting
 from tests.runs.test_lost_commits import COUNTED
 from tests.support.flow_runs import Worker, running_worker
 from tests.support.locks import wait_until_blocked
 from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
-from tests.support.store import in_background
+from tests.support.store import Store, completed, ids, in_background
 
 pytestmark = direct_only
 
@@ -122,3 +124,19 @@ def test_outcomes_that_are_being_written_are_not_written_again_by_a_process_that
         worker.services.is_ending = False  # this process goes on
         may_return.set()
         running.exception(30)
+
+
+def test_the_session_of_a_broken_connection_is_ended_if_it_stays_open(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has not noticed that the connection is broken, so it keeps the transaction open."""
+    monkeypatch.setattr(commit_in_doubt, "PATIENCE", {"lock_timeout": "50ms"})
+    store.enqueue(2)
+    run, broken = store.run(batch_size=2), store.held()
+    batch = run.begin()
+    broken.driver.execute(sql("runs/plan_once"), run.parameters)
+    commit_in_doubt.reopen_in_doubt(run)
+    assert run.write_again(completed(batch)).completed_ids == ids(batch)
+    with pytest.raises(psycopg.OperationalError):
+        broken.driver.execute("SELECT 1")
+    broken.invalidate()

@@ -63,3 +63,17 @@ def test_a_small_step_repeats_nothing(database: DatabaseManager, now: datetime) 
     assert not enqueued(database, now)
     assert due(database, a_moment_ahead) == [a_moment_ahead]
     assert due(database, now) == [a_moment_ahead]
+
+
+def test_an_occurrence_whose_worker_died_before_the_step_is_taken_again(
+    database: DatabaseManager, now: datetime
+) -> None:
+    assert due(database, now) == [now]
+    assert occurrences.take(database, "queue_health", now) is not None
+    with database.transaction() as cursor:
+        cursor.execute(
+            "UPDATE schedule_occurrences SET heartbeat_at = now() + %s, hinted_at = now() + %s", [HOUR, HOUR]
+        )
+    with database.transaction() as cursor:
+        assert occurrences.to_hint(cursor) == [("queue_health", now)]
+    assert occurrences.take(database, "queue_health", now) is not None

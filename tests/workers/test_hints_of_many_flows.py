@@ -1,8 +1,10 @@
 """If many flows wait, only some get a hint: each worker process that takes a hint then serves the other flows,
 too."""
 
-from queue_store.flows import FlowWithWork
+from queue_store.database.manager import DatabaseManager
+from queue_store.flows import FlowWithWork, with_work
 from tasks.fan_out import HINTS_FOR_EACH_PROCESS, hints_for
+from tests.support import filling
 
 
 def waiting(
@@ -49,12 +51,12 @@ def test_any_of_them_may_be_chosen() -> None:
 
 
 def test_each_celery_queue_gets_its_own() -> None:
-    flows = [*waiting(300), *waiting(3, "slow")]
-    assert set(waiting(3, "slow")) <= {flow for flow, _ in hints_for(flows)}
+    slow = waiting(3, "slow", fewest_flows=300)
+    assert set(slow) <= {flow for flow, _ in hints_for([*waiting(300), *slow])}
 
 
 def test_flows_that_other_worker_processes_serve_get_their_own() -> None:
-    flows = [*waiting(300), *waiting(1, worker_processes=1)]
+    flows = [*waiting(300), *waiting(1, worker_processes=1, fewest_flows=300)]
     assert any(flow.worker_processes == 1 for flow, _ in hints_for(flows))
 
 
@@ -73,3 +75,14 @@ def test_a_flow_that_has_all_its_runs_gets_no_hint() -> None:
     busy = waiting(30, max_runs=1)
     assert all(flow.runs_wanted == 0 for flow in busy)
     assert hints_for(busy) == []
+
+
+def test_the_lowest_number_of_flows_that_a_process_serves_is_read(database: DatabaseManager) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        filling.add_flow(database, name)
+        filling.add_records(database, 1, name)
+    filling.add_worker_process(database, "alpha", "beta", "other")
+    filling.add_worker_process(database, "alpha")
+    with database.transaction() as cursor:
+        found = {flow.flow_name: (flow.worker_processes, flow.fewest_flows) for flow in with_work(cursor)}
+    assert found == {"alpha": (2, 1), "beta": (1, 3), "gamma": (0, None)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from queue_store.readings.fleet import read_fleet, read_runs_alive
 from queue_store.readings.run_details import read_attempts_of_run, read_records_of_run, read_run_details
-from queue_store.readings.runs import read_runs, read_runs_of_processes
+from queue_store.readings.runs import RUNS_AT_MOST, read_runs, read_runs_of_processes
 
 from .request import ViewRequest
 
@@ -16,11 +16,12 @@ def runs(request: ViewRequest) -> dict[str, Any]:
     """Returns the oldest runs that are alive, the number of all runs that are alive, and the newest runs that are
     over."""
     found = read_runs(request.cursor)
-    return {
-        "alive": [run for run in found if run.finished_at is None],
-        "alive_count": sum(of_flow.run_count for of_flow in read_runs_alive(request.cursor)),
-        "over": [run for run in found if run.finished_at is not None],
-    }
+    alive = [run for run in found if run.finished_at is None]
+    count = len(alive)
+    if count == RUNS_AT_MOST:
+        count = max(count, sum(of_flow.run_count for of_flow in read_runs_alive(request.cursor)))
+    over = [run for run in found if run.finished_at is not None]
+    return {"alive": alive, "alive_count": count, "over": over}
 
 
 def run(request: ViewRequest) -> dict[str, Any]:
