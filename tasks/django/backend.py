@@ -56,7 +56,7 @@ class ProcessingQueueBackend(BaseTaskBackend):
         that are not JSON, and PayloadRejectedError for other values that a record cannot hold.
         """
         self.validate_task(task)
-        _check_declared_backend(task)
+        self._check_declared_backend(task)
         result = TaskResult(
             task=task, id="", status=TaskResultStatus.READY, enqueued_at=None, started_at=None,
             finished_at=None, last_attempted_at=None, args=list(args), kwargs=kwargs, backend=self.alias, errors=[],
@@ -79,6 +79,18 @@ class ProcessingQueueBackend(BaseTaskBackend):
                 import_module(path.rpartition(".")[0])
         return check_backend(self.alias, self.flow_settings, declared_paths())
 
+    def _check_declared_backend(self, task: Any) -> None:
+        """The flows of a task have the options of the declared backend."""
+        path, declared = task.module_path, named_task(task.module_path).get_backend()
+        if isinstance(declared, ProcessingQueueBackend):
+            ours, theirs = self.flow_settings, declared.flow_settings
+            if (ours.database, ours.flow_options(path)) == (theirs.database, theirs.flow_options(path)):
+                return
+        raise InvalidTask(
+            f'{path} is declared for the backend "{declared.alias}", and using(backend="{self.alias}") would not '
+            f'change the options of its flow: declare the task with @task(backend="{self.alias}")'
+        )
+
     def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
         alias = self.flow_settings.database
         sender = self.flow_settings.sender()
@@ -100,16 +112,6 @@ class ProcessingQueueBackend(BaseTaskBackend):
             transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)
         with translated_errors(commits=commits_each_statement(connection)), OwnCursor(connection) as cursor:
             return enqueued.id, read_created_at(cursor, enqueued.id)
-
-
-def _check_declared_backend(task: Any) -> None:
-    """A task has one flow for each queue, and these flows have the options of the declared backend."""
-    declared = named_task(task.module_path).backend
-    if task.backend != declared:
-        raise InvalidTask(
-            f'{task.module_path} is declared for the backend "{declared}", and using(backend="{task.backend}") would '
-            f'not change the options of its flow: declare the task with @task(backend="{task.backend}")'
-        )
 
 
 def _tells_of_commits(alias: str) -> bool:

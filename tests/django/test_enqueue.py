@@ -165,19 +165,33 @@ def test_a_wrong_hint_sender_is_refused_before_the_record_is_written(
     assert records(task_worker) == []
 
 
-def test_another_backend_than_the_declared_one_is_refused(
+def using_another_backend(shop: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> Any:
+    from tasks.django.task_library import task_backends
+
+    other = type(shop.add.get_backend())("other", {"OPTIONS": options})
+    monkeypatch.setitem(task_backends.settings, "other", {})
+    monkeypatch.setattr(task_backends, "create_connection", lambda _: other)
+    return shop.add.using(backend="other")
+
+
+def test_another_backend_with_other_options_is_refused(
     shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers would apply the options of the declared backend."""
-    from tasks.django.task_library import InvalidTask, task_backends
+    from tasks.django.task_library import InvalidTask
 
-    strict = type(shop.add.get_backend())("strict", {"OPTIONS": {"flow": {"max_retries": 0}}})
-    monkeypatch.setitem(task_backends.settings, "strict", {})
-    monkeypatch.setattr(task_backends, "create_connection", lambda _: strict)
-    elsewhere = shop.add.using(backend="strict")
-    with pytest.raises(InvalidTask, match=r'declared for the backend "default".*@task\(backend="strict"\)'):
+    elsewhere = using_another_backend(shop, monkeypatch, {"flow": {"max_retries": 0}})
+    with pytest.raises(InvalidTask, match=r'declared for the backend "default".*@task\(backend="other"\)'):
         elsewhere.enqueue(1)
     assert records(task_worker) == []
+
+
+def test_another_backend_with_the_same_options_is_accepted(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = using_another_backend(shop, monkeypatch, {"flow": {"max_retries": 1}}).enqueue(1)
+    assert result.backend == "other"
+    assert [str(record.id) for record in records(task_worker)] == [result.id]
 
 
 def test_tests_of_others_find_no_django_in_the_environment(site: None) -> None:
