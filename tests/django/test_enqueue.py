@@ -165,13 +165,16 @@ def test_a_wrong_hint_sender_is_refused_before_the_record_is_written(
     assert records(task_worker) == []
 
 
-def using_another_backend(shop: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> Any:
+def using_another_backend(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, alias: str, options: dict[str, Any]
+) -> Any:
+    """`alias`: another one in each test, because Django keeps its backends."""
     from tasks.django.task_library import task_backends
 
-    other = type(shop.add.get_backend())("other", {"OPTIONS": options})
-    monkeypatch.setitem(task_backends.settings, "other", {})
+    other = type(shop.add.get_backend())(alias, {"OPTIONS": options})
+    monkeypatch.setitem(task_backends.settings, alias, {})
     monkeypatch.setattr(task_backends, "create_connection", lambda _: other)
-    return shop.add.using(backend="other")
+    return shop.add.using(backend=alias)
 
 
 def test_another_backend_with_other_options_is_refused(
@@ -180,8 +183,8 @@ def test_another_backend_with_other_options_is_refused(
     """Workers would apply the options of the declared backend."""
     from tasks.django.task_library import InvalidTask
 
-    elsewhere = using_another_backend(shop, monkeypatch, {"flow": {"max_retries": 0}})
-    with pytest.raises(InvalidTask, match=r'declared for the backend "default".*@task\(backend="other"\)'):
+    elsewhere = using_another_backend(shop, monkeypatch, "strict", {"flow": {"max_retries": 0}})
+    with pytest.raises(InvalidTask, match=r'declared for the backend "default".*@task\(backend="strict"\)'):
         elsewhere.enqueue(1)
     assert records(task_worker) == []
 
@@ -189,8 +192,8 @@ def test_another_backend_with_other_options_is_refused(
 def test_another_backend_with_the_same_options_is_accepted(
     shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = using_another_backend(shop, monkeypatch, {"flow": {"max_retries": 1}}).enqueue(1)
-    assert result.backend == "other"
+    result = using_another_backend(shop, monkeypatch, "same", {"flow": {"max_retries": 1}}).enqueue(1)
+    assert result.backend == "same"
     assert [str(record.id) for record in records(task_worker)] == [result.id]
 
 
