@@ -1,5 +1,6 @@
 """The state of a task, read from its record, for the program that enqueued the task."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,17 @@ def read_task_state(
     return run(connection, _steps(record_id, task_id))
 
 
+def stored_task_ids(connection: "SyncConnection", task_ids: Iterable[str]) -> set[str]:
+    """Those of these task ids that producers chose for records which are visible through this connection. Raises
+    QueueStoreError."""
+    return run(connection, _stored(list(task_ids)))
+
+
 def _steps(record_id: int | None, task_id: str | None) -> Steps[TaskState | None]:
     rows = yield NamedStatement("enqueueing/task_state", {"record_id": record_id, "task_id": task_id})
     return TaskState(*rows[0]) if rows else None
+
+
+def _stored(task_ids: list[str]) -> Steps[set[str]]:
+    rows = yield NamedStatement("enqueueing/stored_task_ids", {"task_ids": task_ids})
+    return {row[0] for row in rows}

@@ -56,11 +56,11 @@ TABLES = (
     "connection_checks",
     "processed_surveys",
 )
-# The text of a time or a float depends on these settings, which each login and each database can have for itself.
+# The text of a time or a float depends on these settings, which each login and each database can have for itself. A
+# restore does not set them: every login reads this text, and its own text that earlier code wrote.
 COPY_FORMAT = (
     "SET LOCAL DateStyle = 'ISO, MDY'",
     "SET LOCAL TimeZone = 'UTC'",
-    "SET LOCAL IntervalStyle = 'postgres'",
     "SET LOCAL extra_float_digits = 1",
 )
 AUDIT = "audit_log"
@@ -77,7 +77,8 @@ def write_backup(
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        _set_copy_format(cursor)
+        for statement in COPY_FORMAT:  # a SET takes no snapshot
+            cursor.execute(statement)
         made_at = database_time(cursor)  # the first query, so it takes the snapshot
         for table in TABLES:
             columns[table] = columns_of(cursor, table)
@@ -112,11 +113,12 @@ def restore_backup(
     replace: bool,
     actor: str = "a Python caller",
     on_progress: OnProgress = ignore_progress,
-) -> Manifest:
+) -> int:
     """Restores everything in one transaction, or nothing. The present rows, except those of the audit log, are deleted
     first. If an operator has stopped all flows, the stop is still in force after the restore. The audit log gets back
     the rows that only the backup has. Runs and worker processes that were alive in the backup, but not just before the
-    restore, are ended. The files end_restored.sql and fail_lost.sql in sql/backup name exceptions.
+    restore, are ended. In flows with a `max_crash_strikes` of 1, all records that were being processed fail, unless a
+    living run still holds them. Returns the number of these records.
 
     Raises the errors of `check_fits` and `load_processor_settings`. Raises BackupError if the file is damaged or cannot
     be restored, or if the queue has records and `replace` is False.
@@ -125,18 +127,18 @@ def restore_backup(
     check_fits(database, manifest)
     try:
         with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
-            _restore(cursor, archive, manifest, RowCounter(on_progress), replace=replace)
-            _audit(cursor, manifest, actor)
+            lost_count = _restore(cursor, archive, manifest, RowCounter(on_progress), replace=replace)
+            _audit(cursor, manifest, actor, lost_count)
     except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
         said = error.diag.message_primary or type(error).__name__
         raise BackupError(f"{path} cannot be restored: {said[:200]}. Nothing was changed.") from error
-    return manifest
+    return lost_count
 
 
 def _restore(
     cursor: Cursor[Any], archive: zipfile.ZipFile, manifest: Manifest, rows: RowCounter, *, replace: bool
-) -> None:
-    _set_copy_format(cursor)
+) -> int:
+    """Returns the number of records that fail_lost ended."""
     stops = cursor.execute(sql("backup/stops")).fetchone()
     living = _make_room(cursor, replace=replace)
     for table in TABLES:
@@ -146,20 +148,22 @@ def _restore(
     cursor.execute(sql("backup/restore_sequences"))
     cursor.execute(sql("backup/restore_rollup_mark"))
     cursor.execute(sql("backup/restore_stops"), stops)
-    most_strikes = {"max_crash_strikes": load_processor_settings().max_crash_strikes}
-    cursor.execute(sql("backup/end_restored"), living | most_strikes)
+    cursor.execute(sql("backup/end_restored"), living)
     cursor.execute("SET LOCAL processing_queue.restoring = 'off'")  # so that the next attempts are counted
-    cursor.execute(sql("backup/fail_lost"), living | most_strikes)
+    most_strikes = {"max_crash_strikes": load_processor_settings().max_crash_strikes}
+    lost = cursor.execute(sql("backup/fail_lost"), {"ids": living["ids"]} | most_strikes).fetchone()
+    assert lost
     cursor.execute(sql("backup/restore_audit"))
+    return int(lost[0])
 
 
-def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
+def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str, lost_count: int) -> None:
     parameters = {
         "actor": actor,
         "action": "restore",
         "target": f"the backup of {manifest.made_at}",
         "affected_count": manifest.row_counts["processing_queue"],
-        "details": Jsonb({}),
+        "details": Jsonb({"not_repeated_count": lost_count}),
     }
     cursor.execute(sql("operators/audit"), parameters)
 
@@ -170,12 +174,6 @@ def columns_of(cursor: Cursor[Any], table: str) -> list[str]:
 
 def _in_schema(table: str) -> Identifier:
     return Identifier(queue_schema(), table)
-
-
-def _set_copy_format(cursor: Cursor[Any]) -> None:
-    """A SET takes no snapshot."""
-    for statement in COPY_FORMAT:
-        cursor.execute(statement)
 
 
 def copy_out(

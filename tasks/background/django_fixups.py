@@ -5,13 +5,19 @@ project's own module sets this variable, so our worker's application has no fixu
 application ignores the workers of other applications
 (findings/celery-5-7-closes-no-django-connection-for-a-task-of-another-app.sh). In a spawned child, Celery calls no
 fixup.
+
+In the main process, a fixup also closes Django's pools of connections, because a fork must not copy them. In a child,
+the pools stay open: all threads share them, and a task of another thread may use them.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 from celery import Celery, _state, signals
 
 from ..app import app
+
+POOL_OF_A_CHILD = SimpleNamespace(pool_cls=object)  # Celery closes Django's pools only if this names prefork
 
 _installed: list[Any] = []
 
@@ -25,6 +31,9 @@ def install_django_fixups(worker: Any = None) -> None:
     """Call this after the import of the flows' modules. Idempotent, also in a forked child. An installed fixup closes
     the connections for the tasks of all applications. So if the worker's application has a fixup, it is enough.
     Without a fixup, nothing of Django is imported. `worker`: Celery's worker; None in a child."""
+    if worker is None:
+        for fixup in _django_fixups(_state._get_active_apps()):
+            fixup.worker_fixup.worker = POOL_OF_A_CHILD
     for fixup in _django_fixups([app]) or _django_fixups(_state._get_active_apps()):
         if fixup in _installed:
             continue

@@ -45,7 +45,8 @@ def serve_other_tasks(worker_app: Celery) -> None:
             is_known = worker_app.tasks.get(name)
             if name.startswith(CELERYS_OWN) or is_known is task or isinstance(is_known, OwnTask):
                 continue
-            _limits[name] = task.declared_limits = task.time_limit, task.soft_time_limit
+            declared = getattr(task, "declared_limits", None) or (task.time_limit, task.soft_time_limit)
+            _limits[name] = task.declared_limits = declared
             task.time_limit = task.soft_time_limit = None  # so that the pool does not apply these limits
             task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
             worker_app.tasks[name] = task

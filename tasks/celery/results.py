@@ -3,9 +3,8 @@
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
-from uuid import UUID
 
 from celery import states
 from celery.backends.base import BaseBackend
@@ -16,7 +15,7 @@ from kombu.exceptions import EncodeError
 from queue_store.errors import NotFinishedError, PayloadRejectedError, UnknownRecordError
 from queue_store.operators.operators import Operators
 from queue_store.records.payload import RESULT_LIMIT_BYTES, encode_json
-from queue_store.task_states import TaskState, read_task_state
+from queue_store.task_states import TaskState, read_task_state, stored_task_ids
 from queue_store.waiting import wait_for
 
 from .json_types import as_json, decoded
@@ -53,6 +52,16 @@ class DurableBackend(BaseBackend):
         record_id = record_id_of(task_id)
         with self.app.database.engine.begin() as connection:
             return read_task_state(connection, record_id=record_id, task_id=None if record_id else task_id)
+
+    def durable_ids(self, task_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that belong to durable tasks. Asks the database once for all ids, or not at all if each id
+        carries the id of a record. Raises QueueStoreError."""
+        ids = set(task_ids)
+        others = {task_id for task_id in ids if record_id_of(task_id) is None}
+        if not others:
+            return ids
+        with self.app.database.engine.begin() as connection:
+            return ids - others | stored_task_ids(connection, others)
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:
         state = self.state_of(task_id)
@@ -207,8 +216,9 @@ class BesideBackend:
         once. That backend would wait in vain for the results of durable tasks."""
         durable: list[Any] = []
         plain: list[Any] = []
+        durable_ids = self._durable_ids([one for one in result.results if not isinstance(one, ResultSet)])
         for one in result.results:
-            (durable if self._is_durable_result(one) else plain).append(one)
+            (durable if getattr(one, "id", None) in durable_ids else plain).append(one)
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         if plain:
             among = result if not durable else ResultSet(plain, app=result.app)
@@ -217,23 +227,13 @@ class BesideBackend:
             remaining = None if timeout is None else max(0.0, ends_at - time.monotonic())
             yield one.id, self._durable.wait_for(one.id, timeout=remaining, on_interval=on_interval)
 
-    def _is_durable_result(self, result: Any) -> bool:
-        """Asks the database only for ids that Celery itself does not make. So a group of plain tasks costs nothing."""
-        if isinstance(result, ResultSet):
-            return False
-        is_evident = isinstance(result.backend, DurableBackend) or record_id_of(result.id) is not None
-        return is_evident or (not _is_celerys(result.id) and self._of(result.id) is self._durable)
+    def _durable_ids(self, results: list[Any]) -> set[str]:
+        evident = {one.id for one in results if isinstance(one.backend, DurableBackend)}
+        return evident | self._durable.durable_ids({one.id for one in results} - evident)
 
     def _of(self, task_id: str) -> Any:
         is_durable = record_id_of(task_id) is not None or self._durable.state_of(task_id) is not None
         return self._durable if is_durable else self._plain
-
-
-def _is_celerys(task_id: str) -> bool:
-    try:
-        return str(UUID(task_id)) == task_id
-    except ValueError:
-        return False
 
 
 def _module_of(kind: str, traceback: str) -> str:

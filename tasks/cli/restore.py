@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,20 +18,29 @@ from .frame import actor_option, confirm, json_option, processor, say, write_jso
 def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Restore a file that queuectl backup wrote: all of it or nothing.
 
-    Stop processing and ingestion first: queuectl stop --all. Both stay stopped until you call queuectl resume --all.
+    Stop processing and ingestion first: queuectl stop --all. Then wait until no run works any more. Both stay stopped
+    until you call queuectl resume --all.
+
+    If a task must not be repeated after a crash, its records that were being processed fail, unless a run still holds
+    them.
     """
     from queue_store.operators.backup import check_fits, read_manifest, restore_backup
 
     manifest = read_manifest(file)
     what = f"{plural(manifest.row_counts['processing_queue'])} of {manifest.made_at}"
+    not_repeated_count: int | None = None
     if dry_run:
         with processor("restore") as queue:
             check_fits(queue.database, manifest)
     else:
         confirm(f"Restore {what}{', and delete what is there now' if replace else ''}?", yes)
         with processor("restore") as queue:
-            restore_backup(queue.database, file, replace=replace, actor=actor, on_progress=queue.on_progress)
+            not_repeated_count = restore_backup(
+                queue.database, file, replace=replace, actor=actor, on_progress=queue.on_progress
+            )
     if as_json:
-        write_json(manifest)
+        write_json(asdict(manifest) | {"not_repeated_count": not_repeated_count})
     else:
-        say(f"{what}: {'would be restored' if dry_run else 'restored'}.")
+        failed = not_repeated_count or 0
+        ended = f", of which {failed:,} failed, because their tasks must not be repeated" if failed else ""
+        say(f"{what}: {'would be restored' if dry_run else 'restored'}{ended}.")

@@ -1,9 +1,7 @@
 """The backend for Django's tasks: `enqueue` writes a record in Django's own transaction."""
 
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from django.core import checks
@@ -74,10 +72,7 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return read_result(self.flow_settings.database, self.alias, result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        for path in self.flow_settings.flows:
-            with suppress(ImportError, ValueError):  # then the task is not declared, and the check says so
-                import_module(path.rpartition(".")[0])
-        return check_backend(self.alias, self.flow_settings, declared_paths())
+        return check_backend(self.alias, self.flow_settings, declared_paths)
 
     def _check_declared_backend(self, task: Any) -> None:
         """The flows of a task have the options of the declared backend."""

@@ -1,7 +1,7 @@
 """System checks, which find problems that would make `enqueue` fail or keep tasks from running. `manage.py check` runs
 these checks, but needs the option `--database` for the check that reads a database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from django.core import checks
 from django.db import connections
@@ -13,15 +13,16 @@ from queue_store.liveness.worker_processes import server_identity
 from queue_store.settings import database_url_text
 
 from .database import opened_manager
-from .options import Options, flows_without_task
+from .options import Options, wrong_keys
 from .our_backends import our_backends
 from .task_library import InvalidTaskBackend
 
 
 def check_backend(
-    backend_alias: str, options: Options, declared: Collection[str]
+    backend_alias: str, options: Options, declared_paths: Callable[[], Collection[str]]
 ) -> list[checks.CheckMessage]:
-    """Checks the options of a backend, without a connection to the database. `declared`: the paths of all tasks."""
+    """Checks the options of a backend, without a connection to the database. `declared_paths` returns the paths of all
+    tasks."""
     place = f'TASKS["{backend_alias}"]'
     messages = _check_alias(options.database, place)
     try:
@@ -30,7 +31,7 @@ def check_backend(
         messages.append(
             checks.Error(f'{place}["OPTIONS"]["hint_sender"]: {error}', id="processing_queue.E004")
         )
-    for text in flows_without_task(backend_alias, options, declared):
+    for text in wrong_keys(backend_alias, options, declared_paths):
         messages.append(checks.Error(text, id="processing_queue.E005"))
     return messages
 

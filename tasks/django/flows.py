@@ -1,7 +1,8 @@
 """Registers each task of this Django application as a flow, once for each queue that the task may use. Name this module
 in FLOW_MODULES, and set DJANGO_SETTINGS_MODULE.
 
-This module imports the module `tasks` of each installed app, and the modules that OPTIONS["modules"] names.
+This module imports the module `tasks` of each installed app, and the modules that OPTIONS["modules"] and
+the keys of OPTIONS["flows"] name.
 """
 
 from importlib import import_module
@@ -19,7 +20,7 @@ from ..authoring.registry import register
 from ..exceptions import FlowDeclarationError
 from .backend import ProcessingQueueBackend, declared_paths
 from .handlers import TaskFlow
-from .options import flows_without_task
+from .options import wrong_keys
 from .our_backends import our_backends
 from .payloads import named_task
 from .task_library import InvalidTask
@@ -35,12 +36,11 @@ def declare_tasks() -> dict[str, Flow]:
     for backend in our_backends():
         for module in backend.flow_settings.modules:
             import_module(module)
-    declared = declared_paths()
     for backend in our_backends():
-        for text in flows_without_task(backend.alias, backend.flow_settings, declared):
+        for text in wrong_keys(backend.alias, backend.flow_settings, declared_paths):
             raise FlowDeclarationError(text)
     flows: dict[str, Flow] = {}
-    for path in declared:
+    for path in declared_paths():
         for flow in _flows_of(path):
             flows[flow.name] = flow
     return flows

@@ -1,7 +1,8 @@
 """The backend's OPTIONS, which are checked when Django makes the backend."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -10,7 +11,8 @@ from queue_store.enqueueing.after_commit import check_hint_sender
 from queue_store.errors import QueueStoreError
 from queue_store.suggestions import closest, did_you_mean
 
-from .task_library import InvalidTaskBackend
+from .payloads import named_task
+from .task_library import InvalidTask, InvalidTaskBackend
 
 FLOW_OPTIONS = (
     "batch_size", "max_runs", "concurrency", "express", "time_limit_seconds", "max_retries", "backoff", "retry_on",
@@ -70,14 +72,43 @@ def read_options(alias: str, given: Mapping[str, Any]) -> Options:
     return options
 
 
-def flows_without_task(alias: str, options: Options, declared: Collection[str]) -> list[str]:
-    """A sentence for each key of `flows` that is not the path of a declared task."""
+def wrong_keys(alias: str, options: Options, declared_paths: Callable[[], Collection[str]]) -> list[str]:
+    """A sentence for each key of `flows` whose options would apply to no task. Imports the modules of the keys before
+    it calls `declared_paths`, because these modules may declare tasks."""
     place = f'TASKS["{alias}"]["OPTIONS"]["flows"]'
-    return [
-        f"{place} names {path}, which is no declared task{did_you_mean(closest(path, declared))}"
-        for path in options.flows
-        if path not in declared
-    ]
+    causes = {path: _cause_of_failed_import(path) for path in options.flows}
+    declared = declared_paths()
+    faults = {
+        path: _fault_of(path, alias, options)
+        if path in declared
+        else f"is no declared task{cause}{did_you_mean(closest(path, declared))}"
+        for path, cause in causes.items()
+    }
+    return [f"{place} names {path}, which {fault}" for path, fault in faults.items() if fault]
+
+
+def _cause_of_failed_import(path: str) -> str:
+    module = path.rpartition(".")[0]
+    if not module or module.startswith("."):
+        return ""
+    try:
+        import_module(module)
+    except ImportError as error:
+        return f": {module} cannot be imported: {error}"
+    return ""
+
+
+def _fault_of(path: str, alias: str, options: Options) -> str:
+    """Why the options would not apply to this declared task; "" if they apply."""
+    try:
+        task = named_task(path)
+    except InvalidTask as error:
+        return f"no worker finds: {error}"
+    applied: Options | None = getattr(task.get_backend(), "flow_settings", None)
+    is_same = applied is not None and applied.flow_options(path) == options.flow_options(path)
+    if task.backend == alias or is_same:
+        return ""
+    return f'is declared for the backend "{task.backend}": its options belong in TASKS["{task.backend}"]'
 
 
 def _check_known(place: str, name: str, known: list[str] | tuple[str, ...]) -> None:

@@ -85,17 +85,23 @@ def _end(record: _Record) -> None:
     sharing = _sharing(record)
     _async_records.discard(record)
     if left_open := _roll_back(record.before or {}):
-        refusal = (
-            f"returned with an open transaction on {', '.join(left_open)}, and the transaction was rolled back: use "
-            "`with transaction.atomic():`, which always ends its transaction"
-        )
-        record.refusal = f"the task {refusal}"
-        for other in sharing:
-            other.refusal = f"another task, which shares the connection, {refusal}"
+        for one in (record, *sharing):
+            one.refusal = _refusal(", ".join(left_open), is_shared=bool(sharing))
     if sharing:
         _close_broken()
     else:
         _close_old()
+
+
+def _refusal(aliases: str, *, is_shared: bool) -> str:
+    """If tasks share a connection, nothing shows which of them opened the transaction."""
+    what = f"returned with an open transaction on {aliases}, and the transaction was rolled back: use"
+    if is_shared:
+        what = (
+            f"or another task that shares its connection left a transaction open on {aliases} while one of them "
+            "returned, and the transaction was rolled back: within one function that `sync_to_async` calls, use"
+        )
+    return f"the task {what} `with transaction.atomic():`, which always ends its transaction"
 
 
 def _sharing(record: _Record) -> list[_Record]:
@@ -143,8 +149,17 @@ def _close_old() -> None:
 
 
 def _close_broken() -> None:
+    """Does what `close_if_unusable_or_obsolete` does, but closes no connection that still works."""
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block and connection.errors_occurred and not connection.is_usable():
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        connection.health_check_done = False
+        if not connection.errors_occurred:
+            continue
+        if connection.is_usable():
+            connection.errors_occurred = False
+            connection.health_check_done = True
+        else:
             connection.close()
 
 

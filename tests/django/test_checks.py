@@ -9,6 +9,11 @@ from sqlalchemy.engine import make_url
 from tests.support.django_site import database_settings
 from tests.support.flow_runs import Worker
 
+OF_ANOTHER = (
+    'TASKS["other"]["OPTIONS"]["flows"] names tests.django.shop.tasks.add, which is declared for the backend '
+    '"default": its options belong in TASKS["default"]'
+)
+
 
 def messages_of(check: Any, *arguments: Any, **options: Any) -> dict[str, str]:
     return {message.id: str(message.msg) for message in check(*arguments, **options)}
@@ -110,6 +115,52 @@ def test_workers_refuse_options_of_a_task_that_does_not_exist(
         FlowDeclarationError, match=r"names tests\.django\.shop\.tasks\.ad, which is no declared task"
     ):
         declare_tasks()
+
+
+def with_key(shop: Any, monkeypatch: pytest.MonkeyPatch, key: str) -> Any:
+    """The backend `default`, whose option `flows` has one more key."""
+    from dataclasses import replace
+
+    backend = shop.add.get_backend()
+    flows = {**backend.flow_settings.flows, key: {"max_retries": 0}}
+    monkeypatch.setattr(backend, "flow_settings", replace(backend.flow_settings, flows=flows))
+    return backend
+
+
+def test_a_key_may_name_a_task_of_a_module_that_nothing_else_imports(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check and the workers import the same modules."""
+    from processing_queue.django.flows import declare_tasks
+
+    with_key(shop, monkeypatch, "tests.django.shop.jobs.send")
+    assert "tests.django.shop.jobs.send" in declare_tasks()
+
+
+def test_the_cause_of_an_import_that_failed_is_told(
+    shop: Any, task_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from processing_queue.django.flows import declare_tasks
+    from tasks.exceptions import FlowDeclarationError
+
+    backend = with_key(shop, monkeypatch, "tests.django.no_shop.send")
+    sentence = "tests.django.no_shop cannot be imported: No module named 'tests.django.no_shop'"
+    assert sentence in messages_of(backend.check)["processing_queue.E005"]
+    with pytest.raises(FlowDeclarationError, match=sentence):
+        declare_tasks()
+
+
+def test_options_of_a_task_of_another_backend(shop: Any, task_worker: Worker) -> None:
+    """The options of a task's flow are those of the backend for which the task is declared."""
+    from tasks.django.backend import ProcessingQueueBackend
+
+    applied = shop.add.get_backend().flow_settings.flow_options(shop.add.module_path)
+    for changed, expected in (
+        (applied, {}),
+        (applied | {"max_retries": 7}, {"processing_queue.E005": OF_ANOTHER}),
+    ):
+        other = ProcessingQueueBackend("other", {"OPTIONS": {"flows": {shop.add.module_path: changed}}})
+        assert messages_of(other.check) == expected
 
 
 def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery.exceptions import TaskRevokedError, TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, ResultSet
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from processing_queue.celery import NotDurableError
@@ -188,9 +189,10 @@ def partly(make_shop: Callable[..., Shop]) -> Shop:
     return shop
 
 
-def test_a_set_of_results_has_those_of_both_kinds(partly: Shop) -> None:
+@pytest.mark.parametrize("own_id", ["own", "0b1f7e1c-6b0c-4f0e-9d0c-3a6d0a4a3f57"])
+def test_a_set_of_results_has_those_of_both_kinds(partly: Shop, own_id: str) -> None:
     billing = partly.task(produce_one, name="shop.billing.produce")
-    own = billing.apply_async(task_id="own")
+    own = billing.apply_async(task_id=own_id)
     given = billing.delay()
     partly.run(billing)
     partly.app.backend.store_result("plain", 2, "SUCCESS")
@@ -201,6 +203,21 @@ def test_a_set_of_results_has_those_of_both_kinds(partly: Shop) -> None:
     later = partly.app.AsyncResult(billing.delay().id)
     with pytest.raises(CeleryTimeoutError):
         ResultSet([results[0], later], app=partly.app).get(timeout=0.1)
+
+
+def test_one_statement_asks_for_all_results_of_a_set(partly: Shop) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    for number in range(10):
+        partly.app.backend.store_result(f"plain {number}", number, "SUCCESS")
+    results = [partly.app.AsyncResult(f"plain {number}") for number in range(10)]
+    event.listen(partly.database.engine, "before_cursor_execute", note)
+    assert ResultSet(results, app=partly.app).get(timeout=1) == list(range(10))
+    event.remove(partly.database.engine, "before_cursor_execute", note)
+    assert len(asked) == 1
 
 
 @pytest.mark.skipif(not hasattr(AsyncResult, "exists"), reason="Celery has exists() from 5.7 on")

@@ -63,7 +63,8 @@ def had_no_claimable_record(
     troubles.execute(
         database,
         "INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, waiting)"
-        " VALUES (date_trunc('minute', now()) - make_interval(mins => %(minutes)s), %(flow)s, 20, %(processing)s, false, 0)",
+        " VALUES (date_trunc('minute', now()) - make_interval(mins => %(minutes)s), %(flow)s, 20, %(processing)s,"
+        " false, 0)",
         minutes=minutes_ago,
         flow=flow_name,
         processing=processing,

@@ -3,10 +3,11 @@
 import pytest
 
 from queue_store.counts import rollups
+from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.flow_counts import add_up, read_flow_counts
-from queue_store.readings.integrity import find_violations
+from queue_store.readings.integrity import find_missing_guards, find_violations
 from queue_store.readings.orphans import read_orphans
 from queue_store.readings.server import read_server
 from queue_store.readings.top_errors import read_top_errors
@@ -15,6 +16,7 @@ from queue_store.readings.windows import add_up as add_windows, read_hours, read
 from queue_store.settings import ProcessorSettings
 from tests.support import filling
 from tests.support.restoring import RESTORED
+from tests.support.servers import connect
 
 # No process counts as silent until Postgres has been up for the length of a lease. The lease is short, because Postgres
 # may have been started just now.
@@ -217,6 +219,7 @@ def test_missing_guards_and_what_they_let_in_are_found(own_database_url: str) ->
     with psycopg.connect(own_database_url) as connection:
         connection.execute("ALTER TABLE processing_queue DROP CONSTRAINT processing_queue_state")
         connection.execute("ALTER TABLE processing_queue DISABLE TRIGGER only_known_transitions")
+        connection.execute("DROP TRIGGER processing_queue_large_record ON processing_queue")
         connection.execute("DROP INDEX processing_queue_dedup")
         connection.execute(
             "INSERT INTO processing_queue (flow_name, status) VALUES ('alpha', 'completed');"
@@ -231,5 +234,14 @@ def test_missing_guards_and_what_they_let_in_are_found(own_database_url: str) ->
     assert sorted(v.problem.split()[0] for v in violations if v.check.name == "missing_guards") == [
         "only_known_transitions",
         "processing_queue_dedup",
+        "processing_queue_large_record",
         "processing_queue_state",
     ]
+
+
+def test_a_guard_of_a_newer_schema_is_not_missing(empty_database_url: str) -> None:
+    database = connect(empty_database_url)
+    schema.migrate(database.engine, "0003_check_of_payloads")
+    with database.transaction() as cursor:
+        assert find_missing_guards(cursor) == []
+    database.dispose()

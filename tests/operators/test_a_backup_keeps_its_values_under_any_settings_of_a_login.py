@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from queue_store.operators import backup
 from queue_store.operators.backup import restore_backup, write_backup
 from queue_store.operators.operators import Operators
 from queue_store.readings.integrity import find_violations
@@ -25,7 +26,7 @@ SETTINGS = {
     "day before month": {"DateStyle": "SQL, DMY", "extra_float_digits": "0"},
     "a named zone": {"DateStyle": "German", "TimeZone": "Asia/Shanghai"},
     "the zone of a place and its rules": {"DateStyle": "Postgres, DMY", "TimeZone": "Europe/Dublin"},
-    "few digits": {"IntervalStyle": "sql_standard", "extra_float_digits": "-10"},
+    "few digits": {"extra_float_digits": "-10"},
 }
 
 
@@ -70,5 +71,19 @@ def test_values_survive_a_restore_by_the_same_login(configured_store: Store, tmp
         configured_store.execute(statement)
     before = values(configured_store)
     write_backup(configured_store.database, tmp_path / "queue.zip")
+    restore_backup(configured_store.database, tmp_path / "queue.zip", replace=True)
+    assert values(configured_store) == before
+
+
+@pytest.mark.parametrize("configured_store", [{"DateStyle": "SQL, DMY"}], indirect=True)
+def test_a_file_of_earlier_code_is_read_as_its_login_wrote_it(
+    configured_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for statement in ADD:
+        configured_store.execute(statement)
+    before = values(configured_store)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(backup, "COPY_FORMAT", ())
+        write_backup(configured_store.database, tmp_path / "queue.zip")
     restore_backup(configured_store.database, tmp_path / "queue.zip", replace=True)
     assert values(configured_store) == before

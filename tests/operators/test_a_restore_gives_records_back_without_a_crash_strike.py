@@ -1,5 +1,5 @@
 """After a restore, rescue gives the records of the backup's runs back without a crash strike. A run that works during
-the restore goes on. A record that must not be processed twice fails, as after a crash."""
+the restore goes on. A record that must not be processed twice fails, unless a living run still holds it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -109,19 +109,52 @@ def test_a_run_that_was_silent_before_the_restore_is_dead(store: Store, backup: 
     assert len(store.rescue.sweep().dead_run_ids) == 1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("since", ["ended", "stopping", "dead", "alive"])
 @pytest.mark.parametrize("is_declared", [True, False])
-def test_a_record_that_must_not_be_processed_twice_fails(
-    store: Store, backup: Path, monkeypatch: pytest.MonkeyPatch, is_declared: bool
+def test_records_that_must_not_be_processed_twice_fail(
+    store: Store, backup: Path, monkeypatch: pytest.MonkeyPatch, is_declared: bool, since: str, count: int
 ) -> None:
+    """`stopping`: the run was stopping in the backup, and has ended since. `dead`: the run was declared dead while it
+    held the records."""
     if is_declared:
         store.execute(MUST_NOT_REPEAT)
     else:
         monkeypatch.setenv(STRICT_SETTING, "1")
         store.settings = replace(store.settings, max_crash_strikes=1)
-    end(store, *backed_up_while_it_works(store, backup))
-    restore_backup(store.database, backup, replace=True)
-    assert len(store.rescue.sweep().failed_ids) == 1
-    assert store.statuses() == {"failed": 1}
+    run, batch = backed_up_while_it_works(store, backup, count)
+    if since == "stopping":
+        store.execute("UPDATE flow_execution_logs SET state = 'stopping'")
+        backup.unlink()
+        write_backup(store.database, backup)
+    if since == "dead":
+        store.execute(
+            "UPDATE flow_execution_logs SET state = 'dead', finished_at = now(), died_running = true"
+        )
+    elif since == "alive":
+        run.write(completed(batch))
+    else:
+        end(store, run, batch)
+    assert restore_backup(store.database, backup, replace=True) == count
+    if since == "alive":
+        run.end()
+    rescued = store.rescue.sweep()
+    assert rescued.failed_ids == rescued.pending_ids == []
+    assert store.statuses() == {"failed": count}
+    audited = "SELECT details FROM audit_log WHERE action = 'restore'"
+    assert store.value(audited) == {"not_repeated_count": count}
+
+
+def test_the_command_says_how_many_records_failed(
+    store: Store, backup: Path, monkeypatch: pytest.MonkeyPatch, clean_database_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    store.execute(MUST_NOT_REPEAT)
+    end(store, *backed_up_while_it_works(store, backup, count=3))
+    command = ["restore", str(backup), "--replace", "--yes"]
+    said = CliRunner().invoke(main, command).output
+    assert "restored, of which 3 failed, because their tasks must not be repeated." in said
+    assert '"not_repeated_count": 3' in CliRunner().invoke(main, [*command, "--json"]).output
 
 
 def test_a_flow_that_allows_more_crashes_than_the_setting(

@@ -1,8 +1,6 @@
 -- Ends the runs and worker processes that were alive in the backup, but not just before the restore. Then rescue gives
 -- their records back without a crash strike. The other runs and processes keep the heartbeats that they had just before
--- the restore. The runs of flows with a `max_crash_strikes` of 1 are not ended, because rescue would then give back
--- their records, which must not be processed twice. Instead, rescue declares such a run dead after the lease.
--- fail_lost.sql fails the records that a living run no longer holds.
+-- the restore. In flows with a `max_crash_strikes` of 1, fail_lost.sql fails the records that no living run holds.
 WITH living AS (
     SELECT id, heartbeat_at FROM unnest(%(ids)s::uuid[], %(heartbeats)s::timestamptz[]) AS living(id, heartbeat_at)
 ), kept_process AS (
@@ -18,5 +16,3 @@ WITH living AS (
 UPDATE public.flow_execution_logs r
 SET state = 'ended', finished_at = clock_timestamp(), error_message = 'The queue was restored from a backup.'
 WHERE r.state IN ('running', 'stopping') AND r.flow_instance_id <> ALL(%(ids)s::uuid[])
-    AND coalesce((SELECT (f.declared ->> 'max_crash_strikes')::integer FROM public.flows f
-        WHERE f.flow_name = r.flow_name), %(max_crash_strikes)s::integer) > 1

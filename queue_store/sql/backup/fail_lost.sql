@@ -1,19 +1,15 @@
--- In flows with a `max_crash_strikes` of 1, fails the restored records that a living run no longer holds. The run has
--- written an outcome since the backup, so such a record may already have been processed. When the run ends, rescue
--- would give the record back without a crash strike. As in arrows/rescue.sql, a record that was asked to stop becomes
--- cancelled.
-WITH strict_flow AS (
-    SELECT f.flow_name FROM public.flows f
-    WHERE coalesce((f.declared ->> 'max_crash_strikes')::integer, %(max_crash_strikes)s::integer) <= 1
-), lost AS MATERIALIZED (
+-- In flows with a `max_crash_strikes` of 1, fails the restored records that were being processed and that no living run
+-- holds. Such a record may have been processed since the backup, and rescue would give it back without a crash strike.
+-- As in arrows/rescue.sql, a record that was asked to stop becomes cancelled. Returns the number of these records.
+WITH lost AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM public.processing_queue q
-    JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
-    JOIN strict_flow s ON s.flow_name = q.flow_name
-    WHERE q.status = 'processing' AND r.state IN ('running', 'stopping') AND r.flow_instance_id = ANY(%(ids)s::uuid[])
+    FROM public.processing_queue q LEFT JOIN public.flows f ON f.flow_name = q.flow_name
+    WHERE q.status = 'processing'
+        AND coalesce((f.declared ->> 'max_crash_strikes')::integer, %(max_crash_strikes)s::integer) <= 1
         AND NOT EXISTS (
             SELECT FROM pg_temp.held_claims h
-            WHERE h.id = q.id AND h.claim_number = q.claim_number AND h.flow_instance_id = q.flow_instance_id)
+            WHERE h.id = q.id AND h.claim_number = q.claim_number AND h.flow_instance_id = q.flow_instance_id
+                AND h.flow_instance_id = ANY(%(ids)s::uuid[]))
 ), written AS (
     UPDATE public.processing_queue q
     SET status = CASE WHEN lost.cancelled THEN 'cancelled' ELSE 'failed' END,
@@ -30,8 +26,10 @@ WITH strict_flow AS (
     FROM written
 ), answered AS (
     DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+), counted AS (
+    INSERT INTO public.rollup_deltas (flow_name, rescued, crashed, failed, cancelled)
+    SELECT flow_name, count(*), count(*), count(*) FILTER (WHERE status = 'failed'),
+        count(*) FILTER (WHERE status = 'cancelled')
+    FROM written GROUP BY flow_name
 )
-INSERT INTO public.rollup_deltas (flow_name, rescued, crashed, failed, cancelled)
-SELECT flow_name, count(*), count(*), count(*) FILTER (WHERE status = 'failed'),
-    count(*) FILTER (WHERE status = 'cancelled')
-FROM written GROUP BY flow_name
+SELECT count(*) FROM written

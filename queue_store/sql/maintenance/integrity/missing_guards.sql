@@ -1,10 +1,13 @@
 -- Rules of the schema that are missing, disabled or not validated: without them any state can be stored. Also returns
--- each function that everybody may call although the function runs as its owner.
+-- each function that everybody may call although the function runs as its owner. A schema before migration 0004 has
+-- neither the trigger processing_queue_large_record nor its function.
 SELECT format('%%s is missing, disabled or not valid', guard.name) AS problem, NULL::bigint AS record_id
 FROM unnest(ARRAY['processing_queue_state', 'processing_queue_instants', 'processing_queue_status_check',
     'processing_queue_pkey', 'processing_queue_dedup', 'processing_queue_running_key', 'processing_queue_task_id',
-    'only_known_transitions', 'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
-WHERE NOT EXISTS (
+    'only_known_transitions', 'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate',
+    'processing_queue_large_record']) AS guard(name)
+WHERE (guard.name <> 'processing_queue_large_record' OR to_regproc('public.refuse_large_record') IS NOT NULL)
+    AND NOT EXISTS (
         SELECT FROM pg_constraint c
         WHERE c.conrelid = 'public.processing_queue'::regclass AND c.conname = guard.name AND c.convalidated)
     AND NOT EXISTS (
