@@ -17,7 +17,7 @@ import click
 
 from queue_store.suggestions import closest, did_you_mean
 
-from .errors import UserInterruptError, errors_said
+from .errors import UserInterruptError, errors_said, follows_ctrl_c
 from .frame import say
 
 COMMANDS = (
@@ -106,7 +106,9 @@ class CommandGroup(click.Group):
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (Exception, KeyboardInterrupt) as error:
+            if not follows_ctrl_c(error):
+                raise
             raise UserInterruptError from None
 
 

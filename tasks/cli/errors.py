@@ -48,6 +48,16 @@ def errors_said(arguments: Sequence[str]) -> Generator[None]:
         raise SystemExit(failure.exit_code) from None
 
 
+def follows_ctrl_c(error: BaseException) -> bool:
+    """Returns True for a KeyboardInterrupt, and for an error that was raised while one was handled: if Ctrl-C
+    interrupts a statement, the connection can be closed, and then its rollback raises an error. Returns False if click
+    has already handled a Ctrl-C at a prompt."""
+    chain: BaseException | None = error
+    while chain is not None and not isinstance(chain, KeyboardInterrupt):
+        chain = chain.__context__
+    return chain is not None and not isinstance(error, click.Abort)
+
+
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Returns True if the arguments contain --json. Looks at the arguments before click parses them, because with
     --json, click's own errors must be written as JSON, too."""

@@ -1,12 +1,10 @@
 """`queuectl up`: the whole system on this machine, for a first try and for development."""
 
 import os
-import signal
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 import click
@@ -26,6 +24,7 @@ from ..embedded.places import data_directory as reachable_data_directory
 from ..embedded.redis import free_port
 from ..embedded.sample import FLOW_NAME, Sample
 from ..embedded.servers import EmbeddedServers
+from ..embedded.stop_signals import StopRequested, StopSignals
 from ..embedded.supervisor import WATCH_PERIOD_SECONDS, Supervisor, answers_http
 from .frame import loaded_flows
 from .up_report import UpReport
@@ -34,10 +33,6 @@ from .up_summary import SampleResult, read_summary, result_of
 FLOWER_PORT = 5555
 SAMPLE_MODULE = "processing_queue.flows.survey_processor"
 SAMPLE_BOUND_SECONDS = 120.0
-
-
-class StopRequested(BaseException):
-    """Raised at Ctrl-C, at SIGTERM or when the terminal is closed."""
 
 
 @click.command()
@@ -82,9 +77,10 @@ def up(
     directory = reachable_data_directory(data_directory)
     directory.mkdir(parents=True, exist_ok=True)
     report = UpReport(directory, is_elsewhere=directory != data_directory.absolute(), as_json=as_json)
+    signals = StopSignals()
     try:
-        with stop_on_signals(), DirectoryLock(directory):
-            ended_as_expected = run(directory, report, once, wants_sample, worker_options)
+        with signals.heeded(), DirectoryLock(directory):
+            ended_as_expected = run(directory, report, signals, once, wants_sample, worker_options)
     except StopRequested:
         report.stopped()
         raise SystemExit(0 if not once else 130) from None
@@ -92,12 +88,17 @@ def up(
 
 
 def run(
-    directory: Path, report: UpReport, once: bool, wants_sample: bool | None, worker_options: Sequence[str]
+    directory: Path,
+    report: UpReport,
+    signals: StopSignals,
+    once: bool,
+    wants_sample: bool | None,
+    worker_options: Sequence[str],
 ) -> bool:
     flows = loaded_flows()
     servers = EmbeddedServers(directory, os.environ)
     why_no_sample = reason_for_no_sample(wants_sample, FLOW_NAME in flows, servers.postgres is not None)
-    with Supervisor(servers, report.event) as supervisor, saying_that_it_stops(report):
+    with Supervisor(servers, signals, report.event) as supervisor, saying_that_it_stops(report, signals):
         os.environ.update(servers.start())
         report.servers_ready(servers)
         check_broker()
@@ -126,13 +127,17 @@ def run(
 
 
 @contextmanager
-def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Reports that the system is stopping, when the block ends or somebody asks to stop."""
+def saying_that_it_stops(report: UpReport, signals: StopSignals) -> Generator[None]:
+    """Reports that the system is stopping, when the block ends or somebody asks to stop. Raises StopRequested instead
+    of any other error if a signal has asked to stop: if the signal interrupts a statement, the connection can be
+    closed, and then its rollback raises an error."""
     try:
         yield
-    except StopRequested:
+    except (Exception, StopRequested) as error:
+        if not signals.have_arrived:
+            raise
         report.stopping()
-        raise
+        raise StopRequested from error
     report.stopping()
 
 
@@ -201,23 +206,3 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
     result = result_of(sample, database)
     report.sample_ended(result)
     return result
-
-
-@contextmanager
-def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything properly. Later signals are ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for other in heeded:
-            signal.signal(other, signal.SIG_IGN)
-        raise StopRequested
-
-    # An ignored signal, such as SIGHUP under nohup, stays ignored.
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    earlier = {number: signal.signal(number, stop) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

@@ -10,6 +10,7 @@ from typing import Self
 from .errors import EmbeddedServerError
 from .servers import EmbeddedServers
 from .service import Service
+from .stop_signals import StopSignals
 
 READY_BOUND_SECONDS = 60.0
 WATCH_PERIOD_SECONDS = 0.2
@@ -18,8 +19,9 @@ WATCH_PERIOD_SECONDS = 0.2
 class Supervisor:
     """Call `start` in the main thread, because on Linux the children end when the thread that started them ends."""
 
-    def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
+    def __init__(self, servers: EmbeddedServers, signals: StopSignals, report: Callable[[str], None]) -> None:
         self._servers = servers
+        self._signals = signals
         self._services: list[Service] = []
         self._report = report
 
@@ -43,7 +45,8 @@ class Supervisor:
 
     def watch(self) -> None:
         """Check every server and service once, and restart those that ended. Raises EmbeddedServerError if one of
-        them does not stay up."""
+        them does not stay up, and StopRequested if a signal has asked to stop."""
+        self._signals.raise_if_arrived()
         happened = [*self._servers.restart_if_ended()]
         happened += [event for service in self._services if (event := service.restart_if_ended())]
         for event in happened:

@@ -25,6 +25,22 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 OWN_FLOW = "from tasks import flow\n@flow\ndef own(payload: dict) -> None: ...\n"
+CTRL_C_IN_A_FINALISER = """
+import os
+import signal
+import sys
+
+class Finalised:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+if "up" in sys.argv:  # the workers load this module, too
+    finalised = Finalised()
+    del finalised
+"""
+WAITING_FOR_A_LOCK = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 SAMPLE_THAT_FAILS_ONCE = """
 from tasks import PermanentError, flow
 
@@ -106,6 +122,27 @@ def test_ctrl_c_is_answered_during_the_start_too(directory: Path) -> None:
     assert up.end(signal.SIGINT) == 0
     assert "Running." not in up.output
     assert up.output.index("Stopping …") < up.output.index("Everything has stopped.")
+
+
+def test_ctrl_c_during_a_statement_cancels_the_statement(directory: Path, empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as rival:
+        rival.execute("CREATE TABLE processing_queue ()")  # the first migration waits for this transaction
+        up = Up(directory, environment={"DATABASE_URL": empty_database_url})
+        with psycopg.connect(empty_database_url, autocommit=True) as observer:
+            until(lambda: observer.execute(WAITING_FOR_A_LOCK).fetchone(), 60)
+        assert up.end(signal.SIGINT) == 0, up.output
+        rival.rollback()
+    assert up.output.endswith("Stopping …\nEverything has stopped.\n")
+    assert "Error" not in up.output, up.output
+
+
+def test_ctrl_c_is_answered_even_if_python_drops_its_exception(directory: Path) -> None:
+    up = Up(
+        directory / "data", cwd=directory, environment=flows_in(directory, CTRL_C_IN_A_FINALISER + OWN_FLOW)
+    )
+    assert up.wait() == 0
+    assert "Exception ignored in" in up.output
+    assert up.output.endswith("Stopping …\nEverything has stopped.\n")
 
 
 def test_a_terminal_sees_a_progress_bar_and_the_password(directory: Path) -> None:
