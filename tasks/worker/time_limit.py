@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 from ..exceptions import TimeLimitExceededError
@@ -26,6 +26,15 @@ _has_rung = False
 _soft_error: type[Exception] | None = None  # the next signal raises this; afterwards the time limit goes on
 # When the flow's time limit ends, by time.monotonic(). Needed while a soft limit uses the timer for itself.
 _hard_at: float | None = None
+
+
+class _ThisThread(threading.local):
+    """`soft_limit`: a lock that the soft limit of the thread takes before it raises its error."""
+
+    soft_limit: AbstractContextManager[object] = nullcontext()
+
+
+_this_thread = _ThisThread()
 
 
 def can_interrupt() -> bool:
@@ -63,11 +72,14 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """In the block of this context manager, the time limit raises nothing. If the time is over before the block ends,
-    the exception is raised at the end of the block. Does nothing in threads other than the main thread, or if there is
-    no limit."""
+    """In the block of this context manager, no limit raises anything. If the time is over before the block ends, the
+    exception is raised at the end of the block. Does nothing if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
-    if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
+    if not can_interrupt():
+        with _this_thread.soft_limit:
+            yield
+        return
+    if (_armed_seconds is None and _soft_error is None) or _is_masked:
         yield
         return
     _is_masked, _has_rung = True, False
@@ -126,7 +138,7 @@ def _end_soft_limit() -> None:
 @contextmanager
 def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator[None]:
     thread = threading.get_ident()
-    lock = threading.Lock()
+    lock = threading.RLock()
     is_over = False
 
     def ring() -> None:
@@ -136,6 +148,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
 
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
+    earlier, _this_thread.soft_limit = _this_thread.soft_limit, lock
     timer.start()
     try:
         yield
@@ -144,6 +157,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
             is_over = True
             _set_async_error(thread, None)  # cancels an error that has not been raised yet
         timer.cancel()
+        _this_thread.soft_limit = earlier
 
 
 def _set_async_error(thread: int, error: type[Exception] | None) -> None:

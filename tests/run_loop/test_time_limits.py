@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 
 from tasks import FlowContext, TimeLimitExceededError
 from tasks.worker import time_limit
-from tasks.worker.time_limit import arm, disarm, masked
+from tasks.worker.time_limit import arm, disarm, masked, soft_limit
 from tests.support.flow_runs import Worker
 
 LIMIT_SECONDS = 0.2
@@ -123,3 +124,32 @@ def test_a_flow_with_a_long_time_limit_has_twice_this_limit_as_its_orphan_limit(
     worker.declare(spin, name="limited", time_limit_seconds=seconds)
     [row] = worker.query("SELECT orphan_timeout_seconds FROM flows WHERE flow_name = 'limited'")
     assert row.orphan_timeout_seconds == orphan_hours * 3600
+
+
+class SoftLimitError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("is_main_thread", [True, False])
+def test_a_soft_limit_waits_for_the_end_of_a_masked_block(is_main_thread: bool) -> None:
+    said: list[str] = []
+
+    def call() -> None:
+        try:
+            with soft_limit(LIMIT_SECONDS, SoftLimitError):
+                with masked(), masked():
+                    ends_at = time.monotonic() + 3 * LIMIT_SECONDS
+                    while time.monotonic() < ends_at:
+                        pass
+                    said.append("block")
+                spin("slow")
+        except SoftLimitError:
+            said.append("limit")
+
+    if is_main_thread:
+        call()
+    else:
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join(30)
+    assert said == ["block", "limit"]
