@@ -42,14 +42,14 @@ class Containers:
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")
         self.compose("up", "--detach", "--no-build", "--no-deps", "migrate")
-        [migrate] = self.names("migrate")
-        assert self.podman.run("podman", "wait", migrate).strip() == "0", self.logs(migrate)
+        [migrate] = self.names("migrate", "--all")
+        until(lambda: self._succeeds(migrate), "migrate succeeds", lambda: self.logs(migrate))
         self.compose("up", "--detach", "--no-build", "--no-deps", *SERVICES)
         for service in SERVICES:
             self.wait_until_healthy(service)
-        workers = self.names("worker")
+        workers = self.names("worker", "--all")
         until(
-            lambda: int(self.sql(HOSTS_WITH_FLOWS)) >= len(workers),
+            lambda: self._have_registered(workers),
             "each worker has registered its flows",
             lambda: self.logs(*workers),
         )
@@ -85,9 +85,32 @@ class Containers:
         return self.podman.succeeds("podman", "healthcheck", "run", name)
 
     def wait_until_healthy(self, service: str) -> None:
-        names = self.names(service)
+        """Starts a container again if it has ended, for example because the name server did not answer in time. With
+        Docker, the restart policy does so. Podman needs a service manager for that."""
+        names = self.names(service, "--all")
         assert names, self.compose("logs", service, check=False)
-        until(lambda: all(map(self.is_healthy, names)), f"{service} is healthy", lambda: self.logs(*names))
+        until(lambda: self._are_healthy(names), f"{service} is healthy", lambda: self.logs(*names))
+
+    def _are_healthy(self, names: list[str]) -> bool:
+        ill = [name for name in names if not self.is_healthy(name)]
+        if ill:
+            self._start(ill)
+        return not ill
+
+    def _have_registered(self, workers: list[str]) -> bool:
+        self._start(workers)
+        return int(self.sql(HOSTS_WITH_FLOWS)) >= len(workers)
+
+    def _succeeds(self, name: str) -> bool:
+        """Waits until the container ends, and starts it again if it has failed."""
+        if self.podman.run("podman", "wait", name).strip() == "0":
+            return True
+        self._start([name])
+        return False
+
+    def _start(self, names: list[str]) -> None:
+        """Starts the containers that do not run. For a container that runs, Podman does nothing."""
+        self.podman.run("podman", "start", *names)
 
     def logs(self, *names: str) -> str:
         return "\n".join(

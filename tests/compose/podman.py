@@ -68,8 +68,8 @@ class Podman:
         )
         return answer.stdout
 
-    def succeeds(self, *command: str | Path) -> bool:
-        return self._execute(command, "", {}).returncode == 0
+    def succeeds(self, *command: str | Path, given: str = "") -> bool:
+        return self._execute(command, given, {}).returncode == 0
 
     def make_images(self) -> None:
         if not self._has(BASE):

@@ -45,7 +45,14 @@ HOSTS_AT_WORK = """
 def test_the_records_of_a_file_pass_through_two_workers(containers: Containers) -> None:
     [control] = containers.names("control")
     enqueue = ("queuectl", "enqueue", "-", "--format=csv", "--flow=survey_processor", "--numbers")
-    containers.podman.run("podman", "exec", "--interactive", control, *enqueue, given=SAMPLE.read_text())
+    # On a machine under load, the container's name server may not answer in time. Then nothing is enqueued.
+    until(
+        lambda: containers.podman.succeeds(
+            "podman", "exec", "--interactive", control, *enqueue, given=SAMPLE.read_text()
+        ),
+        "the file is enqueued",
+        lambda: everything(containers),
+    )
     insert_slow_records(
         containers, 600, seconds=0.05
     )  # enough records for the second worker, too, even if it begins late

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 FLOWS = "tests.workers.flows_under_test"
 WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
 # `make test-spawn` sets this variable to `spawn`.
