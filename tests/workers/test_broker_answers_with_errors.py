@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from queue_store.alerting.findings import Finding
 from queue_store.settings import ProcessorSettings
 from tasks.app import app
 from tasks.embedded.redis import EmbeddedRedis
 from tasks.monitoring.broker import BrokerReading, read_broker
-from tasks.monitoring.rules import Finding, judge
+from tasks.monitoring.rules import judge
 from tasks.monitoring.snapshot import take_snapshot
 from tests.support.answering_broker import answering_broker
 from tests.workers.conftest import Queue
