@@ -52,16 +52,27 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
     current = _current_version(engine)
     if not is_known(current):
         return
-    if current is None:
-        _check_encoding(engine)
-    elif current != latest_version():
-        _spare_older_workers(engine)
+    _check_migratable(engine, current)
     _upgrade(engine, revision)
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
             if _ask(connection, "migration/compatible") != mark():
                 comment = f"COMMENT ON TABLE public.schema_version IS '{mark()}'".encode()
                 connection.exec_driver_sql(in_queue_schema(comment).decode())
+
+
+def check_migratable(engine: "Engine") -> None:
+    """Raises the SchemaVersionError that `migrate` would raise before its first migration."""
+    current = _current_version(engine)
+    if is_known(current):
+        _check_migratable(engine, current)
+
+
+def _check_migratable(engine: "Engine", current: str | None) -> None:
+    if current is None:
+        _check_encoding(engine)
+    elif current != latest_version():
+        _spare_older_workers(engine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ NO_ID = (
     "the column {id} of the table {table} need not identify a row: make the column NOT NULL and create a unique index "
     "on it alone, or name another column with --id-column; partitions can be imported one by one"
 )
+NO_ARRAY = (
+    "the column {id} of the table {table} has the type {type}, and the import cannot find rows by an array: name "
+    "another column with --id-column"
+)
 EVERY_DIGIT = "SET LOCAL extra_float_digits = 1"  # a login may have a setting that rounds floats
 JSON_TYPES = (114, 3802)  # json, jsonb: the same in every database
 
@@ -82,11 +86,13 @@ class StatusTable:
         self._identifiers = {
             "jobs": self._jobs, "status": Identifier(columns.status), "id": Identifier(columns.id),
         }  # fmt: skip
-        # `check` sets these: the names of the columns to read, whether the payload's column is json or jsonb, and how
-        # to read the id. Python cannot hold every time, so an id that is a time is read as text.
+        # `check` sets these: the names of the columns to read, whether the payload's column is json or jsonb, how to
+        # read the id, and the id's type. Python cannot hold the values of every type, so each id that is no integer is
+        # read as text. Postgres turns this text back into a value of the id's type.
         self._wanted = columns.named()
         self._holds_json = False
         self._id: Composable = SQL("source.{}").format(self._identifiers["id"])
+        self._id_type = Identifier("pg_catalog", "int8")
 
     def check(self, cursor: Cursor[Any]) -> None:
         columns = self._columns
@@ -103,13 +109,18 @@ class StatusTable:
         table = self._jobs.as_string(cursor.connection)
         parameters = {"table": table, "id": self._columns.id}
         row = cursor.execute(statement("table_id_column"), parameters).fetchone()
-        is_table, is_unique, is_time = row or (False, False, False)
+        is_table, is_unique, *id_type = row or (False, False)
         if not is_table:
             raise QueueStoreError(NO_TABLE.format(table=table))
+        schema, name, usual_name, is_array, is_integer, is_time = id_type
+        self._id_type = Identifier(schema, name)
         if not is_unique:
             raise QueueStoreError(NO_ID.format(id=self._columns.id, table=table))
-        if is_time:
-            self._id = SQL("to_json(source.{}) #>> '{{}}'").format(self._identifiers["id"])
+        if is_array:
+            raise QueueStoreError(NO_ARRAY.format(id=self._columns.id, table=table, type=usual_name))
+        if not is_integer:
+            as_text = "to_json(source.{}) #>> '{{}}'" if is_time else "source.{}::text"
+            self._id = SQL(as_text).format(self._identifiers["id"])
 
     def count(self, cursor: Cursor[Any]) -> Waiting:
         identifiers = {name: self._identifiers[name] for name in ("jobs", "status")}
@@ -119,7 +130,8 @@ class StatusTable:
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
         name = "table_rows" if after_id is None else "table_next_rows"
         texts = [SQL("to_json(source.{})::text").format(Identifier(column)) for column in self._wanted]
-        taking = statement(name, shown_id=self._id, values=SQL(", ").join(texts), **self._identifiers)
+        parts = {"shown_id": self._id, "id_type": self._id_type, "values": SQL(", ").join(texts)}
+        taking = statement(name, **parts, **self._identifiers)
         cursor.execute(EVERY_DIGIT)
         parameters = {"pending": self._pending, "limit": limit, "after_id": after_id}
         rows = cursor.execute(taking, parameters).fetchall()
@@ -128,7 +140,7 @@ class StatusTable:
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
         parameters = {"moved": self._moved, "ids": list(job_ids), "pending": self._pending}
-        cursor.execute(statement("table_moved", **self._identifiers), parameters)
+        cursor.execute(statement("table_moved", id_type=self._id_type, **self._identifiers), parameters)
         require_all_moved(cursor, job_ids, self._jobs)
 
     def _job(self, row_id: Any, row: dict[str, str | None]) -> Job:

@@ -106,6 +106,12 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
         )
 
 
+def check_room(cursor: Cursor[Any], *, replace: bool) -> None:
+    """Raises BackupError if the queue has records and `replace` is False."""
+    if not replace and _has_rows(cursor, TABLES[0]):
+        raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
+
+
 def restore_backup(
     database: DatabaseManager,
     path: Path,
@@ -120,8 +126,7 @@ def restore_backup(
     restore, are ended. In flows with a `max_crash_strikes` of 1, all records that were being processed fail, unless a
     living run still holds them. Returns the number of these records.
 
-    Raises the errors of `check_fits` and `load_processor_settings`. Raises BackupError if the file is damaged or cannot
-    be restored, or if the queue has records and `replace` is False.
+    Raises the errors of `check_fits`, `check_room` and `load_processor_settings`, and BackupError for a damaged file.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -192,9 +197,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
     """Deletes the present rows. Returns the runs and worker processes that have not ended yet, as parameters of
     end_restored."""
     cursor.execute("SET LOCAL lock_timeout = '10s'")
+    check_room(cursor, replace=replace)
     records, *others = TABLES
-    if _has_rows(cursor, records) and not replace:
-        raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
     # If the table of records is emptied, a trigger also empties some of the other tables. So the table of records is
     # emptied first, by a statement of its own.
     cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(records)))  # waits for runs that write outcomes

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queue_store.plural import plural
+from queue_store.redaction import redact
 
 from .frame import actor_option, json_option, opened_database, say, write_json, write_table
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 HEADINGS = ("id", "level", "opened", "seen", "step", "state", "message")
 DAY_SECONDS = 86_400
+NO_THREAD = (
+    "not tried, because this process could start no thread ({error}): end other processes of this user, or raise the "
+    "limit of its processes (ulimit -u) or of its container, then test again"
+)
 
 
 @click.command()
@@ -124,13 +129,16 @@ def _forget(contact: str, actor: str, as_json: bool) -> None:
 def _test(as_json: bool) -> None:
     from queue_store.settings import load_processor_settings
 
-    from ..alerts.fan_out_to_contacts import SECONDS, fan_out_to_contacts
+    from ..alerts.fan_out_to_contacts import fan_out_to_contacts
     from ..alerts.sending import deliver, reachable_contacts, trial_message
 
     settings = load_processor_settings()
     contacts = reachable_contacts(settings)
-    found = fan_out_to_contacts(lambda contact: deliver(contact, trial_message(contact), settings), contacts)
-    problems = {contact: found.get(contact, f"no answer within {SECONDS:g} s") for contact in contacts}
+    errors: dict[str, BaseException] = {}
+    found = fan_out_to_contacts(
+        lambda contact: deliver(contact, trial_message(contact), settings), contacts, errors.__setitem__
+    )
+    problems = {name: found[name] if name in found else _why_not(errors.get(name)) for name in contacts}
     if as_json:
         write_json(problems)
     else:
@@ -141,3 +149,14 @@ def _test(as_json: bool) -> None:
                 "No contact is configured: set CONTACT_PRIMARY and the other contacts to the URLs of their channels."
             )
     raise SystemExit(1 if any(problems.values()) else 0)
+
+
+def _why_not(error: BaseException | None) -> str:
+    """Says why the call for a contact has no result. `error`: None if the call has not ended."""
+    from ..alerts.fan_out_to_contacts import SECONDS, NoThreadError
+
+    if error is None:
+        return f"no answer within {SECONDS:g} s"
+    if isinstance(error, NoThreadError):
+        return NO_THREAD.format(error=error)
+    return redact(f"{type(error).__name__}: {error}")

@@ -46,7 +46,9 @@ SHOWN_LINES = 10
     help="The number of seconds after which the records are due.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Read and check the file, count its duplicates, and enqueue nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Read and check the file, count its duplicates, and enqueue nothing. Exits with the code of the call itself.",
 )
 @json_option
 def enqueue(

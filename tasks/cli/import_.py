@@ -47,7 +47,7 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @table_option("--status-column", "the column of the status. [default: status]")
 @table_option("--pending", "a status of rows that wait; may be repeated. [default: pending]", multiple=True)
 @table_option("--moved", "the new status of rows that have become records. [default: moved]")
-@table_option("--id-column", "the column that identifies a row: NOT NULL and unique. [default: id]")
+@table_option("--id-column", "the column that identifies a row: NOT NULL, unique and no array. [default: id]")
 @table_option("--payload", "the column that holds the payload as JSON.")
 @table_option(
     "--columns", "the columns of the payload, separated by commas. By default all except the status."

@@ -7,10 +7,15 @@ from .frame import json_option, opened_database, say, write_json
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
     from queue_store.database.schema import Migration
+    from queue_store.errors import SchemaVersionError
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say which migrations are missing, and what each one locks.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say which migrations are missing, what each one locks, and whether they would be refused.",
+)
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
     """Migrate the database to the schema of this version, and renew the rights of existing roles. May be repeated. If
@@ -18,10 +23,13 @@ def migrate(dry_run: bool, as_json: bool) -> None:
     from queue_store.database.quick_look import has_nothing_to_migrate
     from queue_store.database.versions import described, is_known, latest_version
 
+    refusal = None
     if has_nothing_to_migrate():
         before, missing = latest_version(), []
     else:
-        before, missing = _migrate(dry_run)
+        before, missing, refusal = _migrate(dry_run)
+    if refusal and as_json:
+        raise refusal
     version = latest_version() if is_known(before) else before
     if as_json:
         write_json(
@@ -31,6 +39,8 @@ def migrate(dry_run: bool, as_json: bool) -> None:
         say(f"The schema is at {described(version)}.")
     else:
         _tell(before, missing, dry_run)
+    if refusal:
+        raise refusal
 
 
 def _tell(before: str | None, missing: "list[Migration]", dry_run: bool) -> None:
@@ -49,19 +59,27 @@ def _tell(before: str | None, missing: "list[Migration]", dry_run: bool) -> None
         say(f"The schema is at {latest_version()}.")
 
 
-def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
-    """Return the schema's version before the migration, and the migrations that were missing. If the schema is newer,
-    the roles keep the rights that the newer release has granted."""
+def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration], SchemaVersionError | None]":
+    """Return the schema's version before the migration, and the migrations that were missing. A dry run also returns
+    the error with which the migration would be refused. If the schema is newer, the roles keep the rights that the
+    newer release has granted."""
     from queue_store.database import schema
     from queue_store.database.versions import is_known
+    from queue_store.errors import SchemaVersionError
 
+    refusal = None
     with opened_database("migrate") as database:
         before = schema.current_version(database.engine)
         missing = schema.missing_migrations(database.engine)
         if not dry_run and is_known(before):
             schema.migrate(database.engine)
             _grant_again(database)
-    return before, missing
+        if dry_run:
+            try:
+                schema.check_migratable(database.engine)
+            except SchemaVersionError as error:
+                refusal = error
+    return before, missing, refusal
 
 
 def _grant_again(database: "DatabaseManager") -> None:

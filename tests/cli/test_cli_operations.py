@@ -250,7 +250,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     queuectl("restore", file, "--yes", exit_code=1)
     execute(database, "UPDATE queue_control SET ingestion_stopped_at = now()")
     execute(database, "DELETE FROM processing_queue WHERE status = 'pending'")
-    assert "would be restored" in queuectl("restore", file, "--dry-run").output
+    assert "would be restored" in queuectl("restore", file, "--replace", "--dry-run").output
     queuectl("restore", file, "--replace", exit_code=64)
     queuectl("restore", file, "--replace", "--yes")
     assert rows(database, everything) == before

@@ -173,7 +173,7 @@ def test_a_dry_run_ends_no_run(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     backed_up_while_it_works(store, backup)
-    result = CliRunner().invoke(main, ["restore", str(backup), "--dry-run"])
+    result = CliRunner().invoke(main, ["restore", str(backup), "--replace", "--dry-run"])
     assert result.exit_code == 0, result.output
     assert (store.query(RUNS), store.query(PROCESSES)) == (
         [("running", None, False, False)],

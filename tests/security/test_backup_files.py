@@ -106,7 +106,7 @@ FOREIGN: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("damage", [*DAMAGED, *FOREIGN])
 def test_a_damaged_or_foreign_file_is_refused_in_a_sentence(store: Store, backup: Path, damage: str) -> None:
     (DAMAGED | FOREIGN)[damage](backup)
-    dry_runs = [["--dry-run"]] if damage in DAMAGED else []
+    dry_runs = [["--replace", "--dry-run"]] if damage in DAMAGED else []
     for options in (*dry_runs, ["--replace", "--yes"]):
         result = CliRunner().invoke(main, ["restore", str(backup), *options])
         assert result.exit_code == 1, result.output
@@ -116,7 +116,7 @@ def test_a_damaged_or_foreign_file_is_refused_in_a_sentence(store: Store, backup
 
 
 def test_a_dry_run_approves_of_what_can_be_restored(store: Store, backup: Path) -> None:
-    result = CliRunner().invoke(main, ["restore", str(backup), "--dry-run"])
+    result = CliRunner().invoke(main, ["restore", str(backup), "--replace", "--dry-run"])
     assert "50 records" in result.output
     assert result.exit_code == 0
     assert len(TABLES) > 20
