@@ -3,7 +3,8 @@ alerts about the broker. So two processes with different networks do not open an
 
 import os
 import socket
-from uuid import UUID, uuid4
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -46,7 +47,10 @@ def take_lease(database: DatabaseManager, process: UUID) -> None:
 @pytest.fixture
 def elsewhere(database: DatabaseManager) -> None:
     """Gives the sentinel's lease to a process of another host."""
-    take_lease(database, filling.add_worker_process(database, hostname="worker-1", pid=os.getpid()))
+    there = filling.add_worker_process(
+        database, hostname="worker-1", pid=os.getpid(), heartbeat_at=datetime.now(UTC)
+    )
+    take_lease(database, there)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -104,7 +108,7 @@ def test_another_process_of_the_same_host_is_another_process(
 ) -> None:
     monkeypatch.setattr(app.conf, "broker_url", GONE)
     here = filling.add_worker_process(
-        database, worker_process_id=uuid4(), hostname=socket.gethostname(), pid=os.getpid() + 1
+        database, hostname=socket.gethostname(), pid=os.getpid() + 1, heartbeat_at=datetime.now(UTC)
     )
     take_lease(database, here)
     check(database)

@@ -6,7 +6,8 @@
 WITH abandoned AS (
     UPDATE public.maintenance_runs
     SET state = 'abandoned', finished_at = clock_timestamp(), error_message = 'its process was silent for too long'
-    WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => %(silent_seconds)s)
+    WHERE state = 'running' AND (heartbeat_at < now() - make_interval(secs => %(silent_seconds)s)
+        OR heartbeat_at > now() + interval '1 minute') -- the clock of the database has stepped back
     RETURNING id, operation, actor, affected_count, dry_run, state, heartbeat_at
 )
 INSERT INTO public.audit_log (actor, action, target, affected_count, details)
