@@ -201,7 +201,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
     records, *others = TABLES
     # If the table of records is emptied, a trigger also empties some of the other tables. So the table of records is
     # emptied first, by a statement of its own.
-    cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(records)))  # waits for runs that write outcomes
+    cursor.execute(SQL("LOCK TABLE {}").format(_in_schema(records)))  # waits for runs and producers
+    check_room(cursor, replace=replace)  # a producer may have committed a record during the wait
     cursor.execute(sql("backup/keep_held"))
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     living = _living(cursor)
@@ -214,9 +215,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> dict[str, list[Any]]:
 
 def _living(cursor: Cursor[Any]) -> dict[str, list[Any]]:
     """Locks both tables first, to wait for runs and worker processes that are just ending."""
-    cursor.execute(
-        SQL("LOCK TABLE {}, {}").format(*map(_in_schema, ("worker_processes", "flow_execution_logs")))
-    )
+    tables = map(_in_schema, ("worker_processes", "flow_execution_logs"))
+    cursor.execute(SQL("LOCK TABLE {}, {}").format(*tables))
     row = cursor.execute(sql("backup/living")).fetchone()
     assert row
     return dict(zip(("ids", "heartbeats"), row, strict=True))

@@ -9,6 +9,7 @@ import click
 
 from queue_store.plural import plural, word
 
+from .errors import follows_ctrl_c
 from .frame import (
     BoundedNumber,
     Progress,
@@ -31,8 +32,8 @@ _Switch = Literal["ingestion", "processing"]
 
 @dataclass(slots=True)
 class _Stopped:
-    """What this recovery has stopped and not resumed. `is_certain` is false if a connection broke during the COMMIT of
-    a stop or of a resume."""
+    """What this recovery has stopped and not resumed. `is_certain` is false if Ctrl-C interrupted a stop or a resume,
+    or if its connection broke during the COMMIT."""
 
     switches: list[_Switch] = field(default_factory=list["_Switch"])
     is_certain: bool = True
@@ -57,8 +58,8 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
     """Stop, back up, analyse, repair, analyse again and resume. Use this in drills and emergencies.
 
     If the repair leaves a problem, everything stays stopped, and the exit code is 1. If ingestion or processing
-    was already stopped before the recovery, it is not resumed. If the recovery fails, it names what it has
-    stopped and not resumed, and the command that resumes exactly that.
+    was already stopped before the recovery, it is not resumed. If the recovery fails or is interrupted, it
+    names what it has stopped and not resumed, and the command that resumes exactly that.
     """
     from queue_store.operators.backup_file import check_new_file
 
@@ -92,27 +93,23 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 
 def _stop(queue: "DistributedProcessor", stopped: _Stopped, actor: str) -> None:
     """What was stopped before is not added to `stopped`."""
-    from queue_store.errors import CommitUnknownError
-
     stops: dict[_Switch, Callable[..., list[str]]] = {
         "ingestion": partial(queue.stop_ingestion, None),
         "processing": queue.stop_processing,
     }
     for switch, stop in stops.items():
         try:
-            was_open = bool(stop(actor=actor, reason="queuectl recover"))
-        except CommitUnknownError:
-            stopped.switches.append(switch)
-            stopped.is_certain = False
+            if stop(actor=actor, reason="queuectl recover"):
+                stopped.switches.append(switch)
+        except BaseException as error:
+            if _may_have_committed(error):
+                stopped.switches = [*dict.fromkeys((*stopped.switches, switch))]
+                stopped.is_certain = False
             raise
-        if was_open:
-            stopped.switches.append(switch)
 
 
 def _resume(queue: "DistributedProcessor", stopped: _Stopped, actor: str) -> None:
     """Removes from `stopped` what is resumed."""
-    from queue_store.errors import CommitUnknownError
-
     resumes: dict[_Switch, Callable[..., list[str]]] = {
         "ingestion": partial(queue.resume_ingestion, None),
         "processing": queue.resume_processing,
@@ -120,10 +117,17 @@ def _resume(queue: "DistributedProcessor", stopped: _Stopped, actor: str) -> Non
     for switch in tuple(stopped.switches):
         try:
             resumes[switch](actor=actor)
-        except CommitUnknownError:
-            stopped.is_certain = False
+            stopped.switches.remove(switch)
+        except BaseException as error:
+            stopped.is_certain = not _may_have_committed(error)
             raise
-        stopped.switches.remove(switch)
+
+
+def _may_have_committed(error: BaseException) -> bool:
+    """Ctrl-C can interrupt a call after its COMMIT."""
+    from queue_store.errors import CommitUnknownError
+
+    return isinstance(error, CommitUnknownError) or follows_ctrl_c(error)
 
 
 def _say_what_is_stopped(stopped: _Stopped) -> None:

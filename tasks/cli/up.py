@@ -128,16 +128,17 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport, signals: StopSignals) -> Generator[None]:
-    """Reports that the system is stopping, when the block ends or somebody asks to stop. Raises StopRequested instead
-    of any other error if a signal has asked to stop: if the signal interrupts a statement, the connection can be
-    closed, and then its rollback raises an error."""
+    """Reports that the system is stopping, when the block ends or somebody asks to stop. After the block, no signal
+    breaks off the stop. Raises StopRequested instead of any other error if a signal has asked to stop: if the signal
+    interrupts a statement, the connection can be closed, and then its rollback raises an error."""
     try:
         yield
     except (Exception, StopRequested) as error:
-        if not signals.have_arrived:
+        if not signals.begin_stop():
             raise
         report.stopping()
         raise StopRequested from error
+    signals.begin_stop()
     report.stopping()
 
 

@@ -14,7 +14,8 @@ class StopRequested(KeyboardInterrupt):
 
 
 class StopSignals:
-    """The first signal raises StopRequested in the main thread. Later signals do nothing."""
+    """The first signal raises StopRequested in the main thread. Later signals, and signals after `begin_stop`, do
+    nothing."""
 
     def __init__(self) -> None:
         self.have_arrived = False
@@ -35,6 +36,11 @@ class StopSignals:
         finally:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
+
+    def begin_stop(self) -> bool:
+        """From now on, no signal breaks off the stop. Returns whether a signal has asked for the stop."""
+        had_arrived, self.have_arrived = self.have_arrived, True
+        return had_arrived
 
     def raise_if_arrived(self) -> None:
         """Raises StopRequested if a signal has arrived. Python drops the exception of a signal handler that interrupts
