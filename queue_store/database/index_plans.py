@@ -1,4 +1,4 @@
-"""Plans that find the records of each flow through an index, even if the planner's statistics are outdated."""
+"""Plans that find the records of each flow or page through an index, even if the planner's statistics are outdated."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from queue_store.database.arrays import NumberArray
+from queue_store.database.index_plans import index_plans
 from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
 from queue_store.settings import ProcessorSettings
@@ -49,7 +50,8 @@ def purge_finished(
     while after_id is not None:
         with run.chunk() as cursor:
             page = {"after_id": after_id, "spared_ids": _of_the_page(spared_ids, after_id)}
-            row = cursor.execute(sql("arrows/purge_expired"), parameters | page).fetchone()
+            with index_plans(cursor):  # otherwise each page may read all records that are left
+                row = cursor.execute(sql("arrows/purge_expired"), parameters | page).fetchone()
             after_id, *counts = row or (None, 0, 0, 0)
             purged = {status: purged[status] + count for status, count in zip(purged, counts, strict=True)}
             run.affected_count = before + sum(purged.values())

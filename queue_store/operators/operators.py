@@ -3,9 +3,11 @@ audit_log."""
 
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, Literal
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.enqueueing.new_record import check_priority
@@ -115,8 +117,7 @@ class Operators:
         retry_count_at_least: int = 0,
         flow_name: str | None = None,
     ) -> int:
-        """purge: deletes finished records, and all rows that belong to these records. Returns the number of purged
-        records."""
+        """purge: deletes finished records, and all rows that belong to them. Returns the number of purged records."""
         parameters: dict[str, object] = {
             "status": status,
             "older_than": older_than,
@@ -237,7 +238,8 @@ class Operators:
     ) -> list[tuple[Any, ...]]:
         """The audit log names the first 20 ids, the last id, and the search, if there was one."""
         with self.database.transaction() as cursor:
-            rows = cursor.execute(sql(statement), parameters).fetchall()
+            with index_plans(cursor) if statement == "arrows/purge" else nullcontext():
+                rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {
                 k: v
                 for k, v in parameters.items()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.errors import TooManyMatchesError
@@ -122,8 +123,9 @@ def _page(
     known = _known(cursor, wanted, everything) if is_first or wanted.known_ids is None else []
     known_ids = [*given, *(r.id for r in known)]
     parameters |= {"known_ids": known_ids, "limit": limit - len(known) if is_first else limit}
-    found = _rows(cursor, "readings/records", parameters)
-    next_id = found[-1].id if len(found) == parameters["limit"] else _looked_through(cursor, parameters)
+    with index_plans(cursor):
+        found = _rows(cursor, "readings/records", parameters)
+        next_id = found[-1].id if len(found) == parameters["limit"] else _looked_through(cursor, parameters)
     records = sorted([*known, *found], key=lambda r: r.id, reverse=True) if is_first else found
     return RecordPage(records, next_id, known_ids=known_ids)
 
@@ -133,9 +135,8 @@ def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]
     TooManyMatchesError if the search is for a kind of error with more than ATTEMPTS_AT_MOST attempts."""
     parameters = _parameters(cursor, wanted, _of_runs(cursor, wanted), limit, limit)
     parameters |= {"group_ids": _all_of_group(cursor, wanted)}
-    return [
-        row[0] for row in cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
-    ]
+    rows = cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
+    return [row[0] for row in rows]
 
 
 def _parameters(
@@ -242,9 +243,8 @@ def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
 def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | None:
     """Returns None if the search has reached the lowest id."""
     row = cursor.execute(sql("readings/looked_through"), parameters).fetchone()
-    looked_through = row[0] if row else None
-    if looked_through is None:
+    if row is None or row[0] is None:
         return None
-    below = parameters | {"before_id": looked_through, "look_at_most": 1}
-    row = cursor.execute(sql("readings/looked_through"), below).fetchone()
-    return looked_through if row and row[0] is not None else None
+    below = parameters | {"before_id": row[0], "look_at_most": 1}
+    lower = cursor.execute(sql("readings/looked_through"), below).fetchone()
+    return row[0] if lower and lower[0] is not None else None

@@ -15,6 +15,7 @@ from queue_store.runs.express import hold_parameters
 from queue_store.runs.outcomes import cancel_statement, outcome_statements, release_statement
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
+from tests.support.plans import reading_of_records
 from tests.support.servers import PostgresServer, connect
 from tests.support.store import ENQUEUE, Store, completed, failed, ids, store_on
 
@@ -158,3 +159,18 @@ def test_records_are_found_through_an_index(filled: Store, name: str, plan_cache
         )
     )
     assert buffers <= BUFFERS_AT_MOST, text
+
+
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_replacement_is_looked_up_by_its_key_and_then_by_its_id(
+    filled: Store, plan_cache_mode: str
+) -> None:
+    """A bulk call does not execute plan_once.sql, so only the statement itself steers this plan."""
+    filled.execute("UPDATE processing_queue SET dedup_key = 'key ' || id")
+    run = filled.run()
+    statement = replacement(run, [])
+    with run.held.driver.cursor() as cursor:
+        reading = reading_of_records(cursor, sql(statement.name), statement.parameters, plan_cache_mode)
+    run.held.driver.rollback()
+    assert reading.indexes == {"processing_queue_dedup", "processing_queue_pkey"}
+    assert reading.most_records <= BATCH

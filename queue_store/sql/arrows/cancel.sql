@@ -8,12 +8,12 @@ WITH live AS MATERIALIZED (
     ORDER BY q.id
 ), pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
-    WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND public.unindexed(q.status) = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE SKIP LOCKED
 ), cancelled AS (
     UPDATE public.processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
-    FROM pending WHERE q.id = pending.id
+    WHERE q.id = ANY(ARRAY(SELECT id FROM pending))
     RETURNING q.id, q.flow_name
 ), asked AS (
     INSERT INTO public.cancel_requests (record_id, requested_by, reason)

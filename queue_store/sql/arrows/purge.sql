@@ -10,5 +10,5 @@ WITH victim AS MATERIALIZED (
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-DELETE FROM public.processing_queue q USING victim WHERE q.id = victim.id
+DELETE FROM public.processing_queue q WHERE q.id = ANY(ARRAY(SELECT id FROM victim))
 RETURNING q.id

@@ -6,5 +6,5 @@ WITH finished AS MATERIALIZED (
     ORDER BY q.id
     FOR UPDATE
 )
-DELETE FROM public.processing_queue q USING finished WHERE q.id = finished.id
+DELETE FROM public.processing_queue q WHERE q.id = ANY(ARRAY(SELECT id FROM finished))
 RETURNING q.id

@@ -2,10 +2,10 @@
 -- of the changed records.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
-    WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'
+    WHERE q.id = ANY(%(ids)s::bigint[]) AND public.unindexed(q.status) = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE public.processing_queue q SET priority = %(priority)s, updated_at = clock_timestamp()
-FROM pending WHERE q.id = pending.id
+WHERE q.id = ANY(ARRAY(SELECT id FROM pending))
 RETURNING q.id

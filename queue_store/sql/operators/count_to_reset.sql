@@ -3,8 +3,9 @@
 SELECT count(*) FILTER (WHERE q.dedup_key IS NULL)
     + count(DISTINCT (q.flow_name, q.dedup_key)) FILTER (WHERE q.dedup_key IS NOT NULL)
 FROM public.processing_queue q
-WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed'
+WHERE q.id = ANY(%(ids)s::bigint[]) AND public.unindexed(q.status) = 'failed'
     AND (q.dedup_key IS NULL OR NOT EXISTS (
         SELECT FROM public.processing_queue twin
         WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key
-            AND twin.status IN ('pending', 'processing')))
+            AND twin.status IN ('pending', 'processing')
+        OFFSET 0))

@@ -5,7 +5,7 @@ SELECT keyed.id
 FROM (
     SELECT q.id, max(q.id) OVER (PARTITION BY q.flow_name, q.dedup_key) AS newest_id
     FROM public.processing_queue q
-    WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed' AND q.dedup_key IS NOT NULL
+    WHERE q.id = ANY(%(ids)s::bigint[]) AND public.unindexed(q.status) = 'failed' AND q.dedup_key IS NOT NULL
 ) keyed
 WHERE keyed.id < keyed.newest_id
 ORDER BY keyed.id
