@@ -14,6 +14,7 @@ from queue_store.queue_schema import role_name
 from queue_store.runs.run import Run
 from tests.runs.test_order_keys_at_scale import LOOKS, enqueue_keyed
 from tests.support.older_statements import before_unblocked_records, before_unindexed
+from tests.support.plans import numbered
 from tests.support.servers import connect
 from tests.support.store import Store, store_on
 
@@ -100,16 +101,9 @@ def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
 
 
 def kept_plan(run: Run, statement: bytes, parameters: dict[str, Any]) -> list[str]:
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        if match[1] not in names:
-            names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
-
-    text = re.sub(r"%\((\w+)\)s", number, statement.decode())
+    text, values = numbered(statement, parameters)
     with ClientCursor(run.held.driver) as cursor:
-        arguments = cursor.mogrify(", ".join(["%s"] * len(names)), [parameters[name] for name in names])
+        arguments = cursor.mogrify(", ".join(["%s"] * len(values)), values)
         try:
             cursor.execute(sql("runs/plan_once"), run.parameters)
             cursor.execute(f"PREPARE kept AS {text}".encode())

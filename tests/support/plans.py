@@ -19,11 +19,8 @@ class Reading:
     most_records: float
 
 
-def reading_of_records(
-    cursor: Cursor[Any], statement: bytes, parameters: Mapping[str, Any], plan_cache_mode: str
-) -> Reading:
-    """Executes the statement in the cursor's transaction. The plan is the one that a prepared statement has: with
-    force_custom_plan, it is made for these parameters, and with force_generic_plan, it is made without them."""
+def numbered(statement: bytes, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The statement with $1, $2, … in place of the names of its parameters, and their values in this order."""
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:
@@ -32,8 +29,17 @@ def reading_of_records(
         return f"${names.index(match[1]) + 1}"
 
     text = re.sub(r"%\((\w+)\)s", number, statement.decode())
+    return text, [parameters[name] for name in names]
+
+
+def reading_of_records(
+    cursor: Cursor[Any], statement: bytes, parameters: Mapping[str, Any], plan_cache_mode: str
+) -> Reading:
+    """Executes the statement in the cursor's transaction. The plan is the one that a prepared statement has: with
+    force_custom_plan, it is made for these parameters, and with force_generic_plan, it is made without them."""
+    text, values = numbered(statement, parameters)
     client = ClientCursor(cursor.connection)
-    arguments = client.mogrify(", ".join(["%s"] * len(names)).encode(), [parameters[name] for name in names])
+    arguments = client.mogrify(", ".join(["%s"] * len(values)).encode(), values)
     client.execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}".encode())
     client.execute(f"PREPARE explained AS {text}".encode())
     row = client.execute(
